@@ -1,0 +1,1 @@
+//! Reads what campanile wrote: reports, sessions, ledger.

@@ -1,0 +1,1 @@
+//! Words, units and seams of campanile: ids, meters, usage, money, content, events.

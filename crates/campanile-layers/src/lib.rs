@@ -1,0 +1,1 @@
+//! tower layers that watch a stage: calls, timing, usage, errors, redaction.

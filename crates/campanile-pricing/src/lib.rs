@@ -1,0 +1,1 @@
+//! The price book of campanile and its exact arithmetic.

@@ -1,0 +1,1 @@
+//! What providers of real-time AI really send: bytes in, facts out.

@@ -1,0 +1,1 @@
+//! Where campanile's events go: ledger, jsonl, console, metrics, memory.

@@ -1,0 +1,1 @@
+//! Scripted stages and simulated providers that keep their own bill.
