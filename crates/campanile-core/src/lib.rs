@@ -1,1 +1,36 @@
-//! Words, units and seams of campanile: ids, meters, usage, money, content, events.
+//! Words, units and seams of campanile: everything that two of its crates must agree on.
+//!
+//! | word | type |
+//! |---|---|
+//! | a billable dimension, a count, counts by meter | [`Meter`], [`Count`], [`Usage`], live: [`Tally`] |
+//! | an exact amount, a range of amounts | [`Money`], [`Cost`] |
+//! | what people say, what may be written of it | [`Content`], [`Redacted`] |
+//! | what pieces of a pipeline say about themselves | [`Facts`] |
+//! | the seams that other crates fill | [`Decode`], [`Price`], [`Redact`], [`TimeSource`] |
+//!
+//! It does no IO, knows no provider, and depends on serde alone (feature `http` adds [`Facts`] for the types of
+//! the `http` and `bytes` crates).
+
+mod content;
+mod cost;
+mod decode;
+mod facts;
+mod failure;
+mod meter;
+mod money;
+mod name;
+mod price;
+mod time;
+mod usage;
+
+pub use content::{Content, Gauge, Measure, Redact, Redacted, Redactions};
+pub use cost::{Cost, Line, Reason};
+pub use decode::{Decode, Frame, Noted};
+pub use facts::{Facts, Moment, Served};
+pub use failure::{Failure, FailureKind};
+pub use meter::{Evidence, Meter};
+pub use money::Money;
+pub use name::{MAX_NAME_BYTES, Name};
+pub use price::{Billed, Mode, Price, Terms};
+pub use time::{Clock, Span, Tick, TimeSource, Timestamp};
+pub use usage::{Count, Tally, Usage};

@@ -1,0 +1,207 @@
+//! Moments and spans, and the one [`Clock`] that reads them.
+
+use serde::{Serialize, Serializer};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// A moment of the monotonic clock: nanoseconds since an origin that only its own clock knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tick(pub u64);
+
+impl Tick {
+    /// The time from `earlier` to this; zero where it is not earlier. In nanoseconds inside.
+    #[must_use]
+    pub const fn since(self, earlier: Tick) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A length of time in whole nanoseconds; in JSON, whole microseconds (rounded down).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(pub u64);
+
+impl Span {
+    /// In microseconds, rounded down.
+    #[must_use]
+    pub const fn us(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// As the standard type.
+    #[must_use]
+    pub const fn to_duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+}
+
+impl From<Duration> for Span {
+    fn from(duration: Duration) -> Self {
+        Self(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl std::ops::Add for Span {
+    type Output = Span;
+    fn add(self, other: Span) -> Span {
+        Span(self.0.saturating_add(other.0))
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.us())
+    }
+}
+
+/// A moment of wall time: microseconds since 1970-01-01T00:00:00Z. For display, files and bills; never subtracted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The system's time.
+    #[must_use]
+    pub fn now() -> Self {
+        match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)),
+            Err(before) => Self(-i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX)),
+        }
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// This moment moved on by `span`.
+    #[must_use]
+    pub const fn after(self, span: Span) -> Self {
+        Self(self.0.saturating_add_unsigned(span.us()))
+    }
+
+    /// Year, month, day, and microseconds of the day, in UTC.
+    #[must_use]
+    pub const fn civil(self) -> (i64, u8, u8, i64) {
+        const DAY: i64 = 86_400_000_000;
+        // Howard Hinnant's `civil_from_days`, with eras of 400 years that begin in March.
+        let days = self.0.div_euclid(DAY) + 719_468;
+        let era = days.div_euclid(146_097);
+        let of_era = days.rem_euclid(146_097);
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = (of_year - (153 * month + 2) / 5 + 1) as u8;
+        let month = if month < 10 { month + 3 } else { month - 9 } as u8;
+        let year = year + era * 400 + if month <= 2 { 1 } else { 0 };
+        (year, month, day, self.0.rem_euclid(DAY))
+    }
+}
+
+/// RFC 3339 in UTC with microseconds: `2026-11-24T01:50:29.000000Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day, micros) = self.civil();
+        let seconds = micros / 1_000_000;
+        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        let micros = micros % 1_000_000;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
+        )
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Where time is read: the system's clock, a processor's counter, tokio's (for paused tests), a scaled one (for a soak).
+pub trait TimeSource: Send + Sync {
+    /// The monotonic moment. Never goes back.
+    fn tick(&self) -> Tick;
+
+    /// The wall time. May jump.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of one monitor, handed in where time is read.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn TimeSource>);
+
+impl Clock {
+    /// A clock that reads `source`.
+    #[must_use]
+    pub fn new(source: impl TimeSource + 'static) -> Self {
+        Self(Arc::new(source))
+    }
+
+    /// The system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+        Self::new(System {
+            origin: std::time::Instant::now(),
+        })
+    }
+
+    /// The monotonic moment.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.0.tick()
+    }
+
+    /// The wall time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clock").field(&self.tick()).finish()
+    }
+}
+
+struct System {
+    origin: std::time::Instant,
+}
+
+impl TimeSource for System {
+    fn tick(&self) -> Tick {
+        // An origin one second back: no tick is zero, which some keep for "never".
+        Tick(
+            u64::try_from(self.origin.elapsed().as_nanos())
+                .unwrap_or(u64::MAX)
+                .saturating_add(1_000_000_000),
+        )
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_right_at_the_edges() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00.000000Z"),
+            (1_835_395_199_999_999, "2028-02-28T23:59:59.999999Z"),
+            (4_107_542_400_000_000, "2100-03-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(Timestamp(micros).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn time_never_runs_backwards() {
+        assert_eq!(Tick(5).since(Tick(9)), Span(0));
+    }
+}

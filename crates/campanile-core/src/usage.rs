@@ -1,0 +1,420 @@
+//! Counts by meter: sealed ([`Usage`]) and while a call is open ([`Tally`]).
+
+use crate::meter::{Evidence, Meter};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+
+/// Stands for "no upper bound" where an `Option<u64>` would cost twice the room.
+const UNBOUNDED: u64 = u64::MAX;
+/// In a tally's evidence: this meter was not touched.
+const ABSENT: u8 = u8::MAX;
+
+/// One count, as a range that holds the truth, and how it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// It was no less than this.
+    pub at_least: u64,
+    /// It was no more than this; `None` when nobody can say.
+    pub at_most: Option<u64>,
+    /// How it is known.
+    pub evidence: Evidence,
+}
+
+impl Count {
+    /// A count that is known exactly.
+    #[must_use]
+    pub const fn exact(count: u64, evidence: Evidence) -> Self {
+        Self {
+            at_least: count,
+            at_most: Some(count),
+            evidence,
+        }
+    }
+
+    /// Whether both bounds are equal.
+    #[must_use]
+    pub fn is_exact(self) -> bool {
+        self.at_most == Some(self.at_least)
+    }
+}
+
+/// Counts by meter. A meter that is absent was not measured; zero says zero.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    known: u32,
+    at_least: [u64; Meter::COUNT],
+    at_most: [u64; Meter::COUNT],
+    evidence: [Evidence; Meter::COUNT],
+}
+
+const _: () = assert!(Meter::COUNT <= 32, "`known` has one bit for each meter");
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self {
+            known: 0,
+            at_least: [0; Meter::COUNT],
+            at_most: [0; Meter::COUNT],
+            evidence: [Evidence::Unknown; Meter::COUNT],
+        }
+    }
+}
+
+impl Usage {
+    /// Nothing measured.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a meter with an exact count; for building values in a row.
+    #[must_use]
+    pub fn with(mut self, meter: Meter, count: u64, evidence: Evidence) -> Self {
+        self.set(meter, Count::exact(count, evidence));
+        self
+    }
+
+    /// What was counted under `meter`.
+    #[must_use]
+    pub fn get(&self, meter: Meter) -> Option<Count> {
+        let i = meter.index();
+        (self.known & (1 << i) != 0).then(|| Count {
+            at_least: self.at_least[i],
+            at_most: (self.at_most[i] != UNBOUNDED).then_some(self.at_most[i]),
+            evidence: self.evidence[i],
+        })
+    }
+
+    /// The lower bound of a meter, zero where it is absent.
+    #[must_use]
+    pub fn at_least(&self, meter: Meter) -> u64 {
+        self.at_least[meter.index()]
+    }
+
+    /// Replaces what is known of `meter`. An upper bound below the lower one is lifted to it.
+    pub fn set(&mut self, meter: Meter, count: Count) {
+        let i = meter.index();
+        self.known |= 1 << i;
+        self.at_least[i] = count.at_least;
+        self.at_most[i] = count.at_most.unwrap_or(UNBOUNDED).max(count.at_least);
+        self.evidence[i] = count.evidence;
+    }
+
+    /// Adds `other`, meter by meter: bounds add up (saturating), the weaker evidence stays.
+    pub fn absorb(&mut self, other: &Usage) {
+        for (meter, more) in other.iter() {
+            let sum = match self.get(meter) {
+                None => more,
+                Some(count) => Count {
+                    at_least: count.at_least.saturating_add(more.at_least),
+                    at_most: count
+                        .at_most
+                        .zip(more.at_most)
+                        .and_then(|(a, b)| a.checked_add(b)),
+                    evidence: count.evidence.min(more.evidence),
+                },
+            };
+            self.set(meter, sum);
+        }
+    }
+
+    /// What was counted, in the order of the meters.
+    pub fn iter(&self) -> impl Iterator<Item = (Meter, Count)> + '_ {
+        Meter::ALL
+            .into_iter()
+            .filter_map(|meter| Some((meter, self.get(meter)?)))
+    }
+
+    /// Whether nothing was counted at all (not even a zero).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known == 0
+    }
+
+    /// Whether each count is exact.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.iter().all(|(_, count)| count.is_exact())
+    }
+
+    /// The weakest evidence of any count; `None` when there is none.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence> {
+        self.iter().map(|(_, count)| count.evidence).min()
+    }
+
+    /// The sum of all lower bounds: what `record` acknowledges as QTY.
+    #[must_use]
+    pub fn quantity(&self) -> u64 {
+        self.iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(count.at_least))
+    }
+}
+
+impl fmt::Debug for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(meter, count)| (meter.name(), count)))
+            .finish()
+    }
+}
+
+/// `{"input_tokens": 118, "output_tokens": 12, "at_most": {"output_tokens": 400}, "evidence": "estimated"}`:
+/// lower bounds by name, upper bounds where they differ (`null`: none is known), the weakest evidence.
+impl Serialize for Usage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (meter, count) in self.iter() {
+            map.serialize_entry(meter.name(), &count.at_least)?;
+        }
+        if !self.is_exact() {
+            map.serialize_entry("at_most", &UpperBounds(self))?;
+        }
+        if let Some(evidence) = self.evidence() {
+            map.serialize_entry("evidence", &evidence)?;
+        }
+        map.end()
+    }
+}
+
+struct UpperBounds<'a>(&'a Usage);
+
+impl Serialize for UpperBounds<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(
+            self.0
+                .iter()
+                .filter(|(_, count)| !count.is_exact())
+                .map(|(meter, count)| (meter.name(), count.at_most)),
+        )
+    }
+}
+
+/// Counts of an attempt that is still under way: written by those who see items pass, read at any moment by
+/// the recorder. Neither side takes a lock.
+///
+/// A reader may see a moment between two counts of one item, never more than was counted.
+pub struct Tally {
+    at_least: [AtomicU64; Meter::COUNT],
+    at_most: [AtomicU64; Meter::COUNT],
+    evidence: [AtomicU8; Meter::COUNT],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            at_least: [const { AtomicU64::new(0) }; Meter::COUNT],
+            at_most: [const { AtomicU64::new(0) }; Meter::COUNT],
+            evidence: [const { AtomicU8::new(ABSENT) }; Meter::COUNT],
+        }
+    }
+}
+
+impl Tally {
+    /// Adds what was counted on the wire. Pieces add up.
+    pub fn add(&self, meter: Meter, count: u64) {
+        let i = meter.index();
+        self.at_least[i].fetch_add(count, Relaxed);
+        self.at_most[i].fetch_add(count, Relaxed);
+        if self.evidence[i].load(Relaxed) == ABSENT {
+            self.evidence[i].store(Evidence::Measured as u8, Relaxed);
+        }
+    }
+
+    /// Sets what the provider has said. A later total replaces an earlier one, and any estimate.
+    pub fn total(&self, meter: Meter, count: u64) {
+        self.set(meter, Count::exact(count, Evidence::Reported));
+    }
+
+    /// Sets a count with its bounds and evidence, unless the provider has already reported this meter and
+    /// `count` is weaker than that.
+    pub fn set(&self, meter: Meter, count: Count) {
+        let i = meter.index();
+        let known = self.evidence[i].load(Relaxed);
+        if known != ABSENT && known > count.evidence as u8 {
+            return;
+        }
+        self.at_least[i].store(count.at_least, Relaxed);
+        self.at_most[i].store(
+            count.at_most.unwrap_or(UNBOUNDED).max(count.at_least),
+            Relaxed,
+        );
+        self.evidence[i].store(count.evidence as u8, Relaxed);
+    }
+
+    /// Raises the lower bound of a meter that nobody has reported: this much was seen, there may be more.
+    /// Without an upper bound set before, there is none.
+    pub fn seen(&self, meter: Meter, count: u64) {
+        let i = meter.index();
+        match self.evidence[i].load(Relaxed) {
+            ABSENT => self.set(
+                meter,
+                Count {
+                    at_least: count,
+                    at_most: None,
+                    evidence: Evidence::Estimated,
+                },
+            ),
+            known if known > Evidence::Estimated as u8 => {}
+            _ => {
+                let at_least = self.at_least[i]
+                    .fetch_add(count, Relaxed)
+                    .saturating_add(count);
+                self.at_most[i].fetch_max(at_least, Relaxed);
+            }
+        }
+    }
+
+    /// Forgets what is only estimated: nothing of it was billed after all.
+    pub fn clear_estimates(&self) {
+        for i in 0..Meter::COUNT {
+            if self.evidence[i].load(Relaxed) <= Evidence::Estimated as u8 {
+                self.evidence[i].store(ABSENT, Relaxed);
+                self.at_least[i].store(0, Relaxed);
+                self.at_most[i].store(0, Relaxed);
+            }
+        }
+    }
+
+    /// The counts as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> Usage {
+        let mut usage = Usage::new();
+        for meter in Meter::ALL {
+            let i = meter.index();
+            let evidence = self.evidence[i].load(Relaxed);
+            if evidence != ABSENT {
+                let at_most = self.at_most[i].load(Relaxed);
+                usage.set(
+                    meter,
+                    Count {
+                        at_least: self.at_least[i].load(Relaxed),
+                        at_most: (at_most != UNBOUNDED).then_some(at_most),
+                        evidence: Evidence::from_index(evidence),
+                    },
+                );
+            }
+        }
+        usage
+    }
+
+    /// Forgets everything, for the next attempt that uses this room.
+    pub fn clear(&self) {
+        for i in 0..Meter::COUNT {
+            self.evidence[i].store(ABSENT, Relaxed);
+            self.at_least[i].store(0, Relaxed);
+            self.at_most[i].store(0, Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tally").field(&self.snapshot()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_is_not_zero() {
+        let usage = Usage::new().with(Meter::Characters, 0, Evidence::Measured);
+
+        assert_eq!(
+            usage.get(Meter::Characters),
+            Some(Count::exact(0, Evidence::Measured))
+        );
+        assert_eq!(usage.get(Meter::AudioUs), None);
+    }
+
+    #[test]
+    fn a_sum_is_as_sure_as_its_weakest_part() {
+        let mut sum = Usage::new().with(Meter::OutputTokens, 7, Evidence::Reported);
+        let mut cut = Usage::new();
+        cut.set(
+            Meter::OutputTokens,
+            Count {
+                at_least: 3,
+                at_most: None,
+                evidence: Evidence::Estimated,
+            },
+        );
+
+        sum.absorb(&cut);
+
+        let count = sum.get(Meter::OutputTokens).unwrap();
+        assert_eq!(
+            (count.at_least, count.at_most, count.evidence),
+            (10, None, Evidence::Estimated)
+        );
+    }
+
+    #[test]
+    fn json_shows_upper_bounds_only_where_they_differ() {
+        let mut usage = Usage::new().with(Meter::InputTokens, 118, Evidence::Reported);
+        assert_eq!(
+            serde_json::to_string(&usage).unwrap(),
+            r#"{"input_tokens":118,"evidence":"reported"}"#
+        );
+
+        usage.set(
+            Meter::OutputTokens,
+            Count {
+                at_least: 2,
+                at_most: Some(9),
+                evidence: Evidence::Estimated,
+            },
+        );
+        assert_eq!(
+            serde_json::to_string(&usage).unwrap(),
+            r#"{"input_tokens":118,"output_tokens":2,"at_most":{"output_tokens":9},"evidence":"estimated"}"#
+        );
+    }
+
+    #[test]
+    fn a_report_outranks_an_estimate_whichever_comes_first() {
+        let tally = Tally::default();
+        tally.total(Meter::OutputTokens, 15);
+        tally.set(
+            Meter::OutputTokens,
+            Count {
+                at_least: 3,
+                at_most: None,
+                evidence: Evidence::Estimated,
+            },
+        );
+
+        assert_eq!(
+            tally.snapshot().get(Meter::OutputTokens),
+            Some(Count::exact(15, Evidence::Reported))
+        );
+
+        tally.clear();
+        assert!(tally.snapshot().is_empty());
+    }
+
+    #[test]
+    fn what_was_seen_stays_below_the_limit_until_it_is_reported() {
+        let tally = Tally::default();
+        tally.set(
+            Meter::OutputTokens,
+            Count {
+                at_least: 0,
+                at_most: Some(3),
+                evidence: Evidence::Estimated,
+            },
+        );
+        tally.seen(Meter::OutputTokens, 2);
+        tally.seen(Meter::OutputTokens, 2);
+        let seen = tally.snapshot().get(Meter::OutputTokens).unwrap();
+        assert_eq!((seen.at_least, seen.at_most), (4, Some(4)));
+
+        tally.total(Meter::OutputTokens, 5);
+        tally.seen(Meter::OutputTokens, 2);
+        tally.clear_estimates();
+        assert_eq!(tally.snapshot().at_least(Meter::OutputTokens), 5);
+    }
+}
