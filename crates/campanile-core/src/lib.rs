@@ -6,6 +6,7 @@
 //! | an exact amount, a range of amounts | [`Money`], [`Cost`] |
 //! | what people say, what may be written of it | [`Content`], [`Redacted`] |
 //! | what pieces of a pipeline say about themselves | [`Facts`] |
+//! | the sealed record of what happened, where it goes | [`Event`], [`Sink`] |
 //! | the seams that other crates fill | [`Decode`], [`Price`], [`Redact`], [`TimeSource`] |
 //!
 //! It does no IO, knows no provider, and depends on serde alone (feature `http` adds [`Facts`] for the types of
@@ -14,23 +15,33 @@
 mod content;
 mod cost;
 mod decode;
+mod event;
 mod facts;
 mod failure;
+mod id;
 mod meter;
 mod money;
 mod name;
 mod price;
+mod sink;
 mod time;
 mod usage;
 
 pub use content::{Content, Gauge, Measure, Redact, Redacted, Redactions};
 pub use cost::{Cost, Line, Reason};
 pub use decode::{Decode, Frame, Noted};
+pub use event::{
+    AlertEvent, Attempt, CALL_REV, CallEvent, Event, FailureReport, FieldValue, Level, LogEvent,
+    LossEvent, Outcome, Owner, Phase, Quantiles, SCHEMA_VERSION, Segment, SessionEvent,
+    SessionTotals, SummaryEvent, Timing, TurnEvent, UsageEvent, WithContent,
+};
 pub use facts::{Facts, Moment, Served};
 pub use failure::{Failure, FailureKind};
+pub use id::{BadId, CallId, Ids, SessionId};
 pub use meter::{Evidence, Meter};
 pub use money::Money;
 pub use name::{MAX_NAME_BYTES, Name};
 pub use price::{Billed, Mode, Price, Terms};
+pub use sink::{And, Sink};
 pub use time::{Clock, Span, Tick, TimeSource, Timestamp};
 pub use usage::{Count, Tally, Usage};
