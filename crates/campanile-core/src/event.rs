@@ -227,17 +227,18 @@ impl CallEvent {
 #[non_exhaustive]
 pub struct Timing {
     /// From the opening of the call (its `poll_ready` wait included) to the start of the client. Of an attempt:
-    /// to the start of this attempt.
-    #[serde(rename = "queued_us")]
-    pub queued: Span,
+    /// to the start of this attempt. Absent where no client was started, or none was timed.
+    #[serde(rename = "queued_us", skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Span>,
     /// From the start of the client to the first piece of the answer.
     #[serde(rename = "first_item_us", skip_serializing_if = "Option::is_none")]
     pub first_item: Option<Span>,
     /// From the start of the client to the end. Of a call: from its opening, without the `poll_ready` wait.
     #[serde(rename = "elapsed_us")]
     pub elapsed: Span,
-    /// Pieces of the answer.
-    pub items: u64,
+    /// Pieces of the answer; absent where nothing counted them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
     /// The longest wait between two pieces.
     #[serde(rename = "longest_gap_us", skip_serializing_if = "Option::is_none")]
     pub longest_gap: Option<Span>,

@@ -7,6 +7,8 @@
 //! | what people say, what may be written of it | [`Content`], [`Redacted`] |
 //! | what pieces of a pipeline say about themselves | [`Facts`] |
 //! | the sealed record of what happened, where it goes | [`Event`], [`Sink`] |
+//! | the open record of a call, the way to the recorder | [`Record`], [`Draft`], [`Intake`] |
+//! | whose call it is | [`Session`], [`Turn`] |
 //! | the seams that other crates fill | [`Decode`], [`Price`], [`Redact`], [`TimeSource`] |
 //!
 //! It does no IO, knows no provider, and depends on serde alone (feature `http` adds [`Facts`] for the types of
@@ -19,6 +21,7 @@ mod event;
 mod facts;
 mod failure;
 mod id;
+mod intake;
 mod meter;
 mod money;
 mod name;
@@ -38,6 +41,9 @@ pub use event::{
 pub use facts::{Facts, Moment, Served};
 pub use failure::{Failure, FailureKind};
 pub use id::{BadId, CallId, Ids, SessionId};
+pub use intake::{
+    AttemptDraft, Draft, Drain, Handed, Intake, Live, Mark, Record, Session, Turn, TurnTotals,
+};
 pub use meter::{Evidence, Meter};
 pub use money::Money;
 pub use name::{MAX_NAME_BYTES, Name};
