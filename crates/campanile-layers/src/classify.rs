@@ -1,0 +1,110 @@
+//! What errors are, for [`ErrorLayer`](crate::ErrorLayer).
+
+use campanile_core::{Failure, FailureKind};
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// Explains tower's boxed error and its sources.
+#[must_use]
+pub fn boxed(error: &tower::BoxError) -> Failure {
+    explain(error.as_ref())
+}
+
+/// Explains a typed error and its sources.
+#[must_use]
+pub fn error<E: Error + 'static>(error: &E) -> Failure {
+    explain(error)
+}
+
+/// Explains an error and its sources: the outermost that is known says what it was. Known are [`Fault`],
+/// timeouts, load shedding and closed buffers of tower, tokio's timeout, and IO errors.
+#[must_use]
+pub fn explain(error: &(dyn Error + 'static)) -> Failure {
+    let texts = Failure::from_error(error);
+    let mut next = Some(error);
+    // As deep as the chain of texts; sources can form a ring.
+    for _ in 0..texts.chain.len() {
+        let Some(error) = next else { break };
+        if let Some(Fault(failure)) = error.downcast_ref() {
+            let mut failure = failure.clone();
+            failure.chain = texts.chain;
+            return failure;
+        }
+        if let Some(kind) = known(error) {
+            return texts.kind(kind);
+        }
+        next = error.source();
+    }
+    texts
+}
+
+fn known(error: &(dyn Error + 'static)) -> Option<FailureKind> {
+    if error.is::<tower::timeout::error::Elapsed>() || error.is::<tokio::time::error::Elapsed>() {
+        Some(FailureKind::Timeout)
+    } else if error.is::<tower::load_shed::error::Overloaded>() {
+        Some(FailureKind::Overloaded)
+    } else if error.is::<tower::buffer::error::Closed>() {
+        Some(FailureKind::Application)
+    } else {
+        Some(match error.downcast_ref::<io::Error>()?.kind() {
+            io::ErrorKind::TimedOut => FailureKind::Timeout,
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => FailureKind::Protocol,
+            io::ErrorKind::Other => return None,
+            _ => FailureKind::Connectivity,
+        })
+    }
+}
+
+/// An error that brings its explanation along: what a client of one's own returns so that nobody has to guess.
+#[derive(Clone, Debug)]
+pub struct Fault(pub Failure);
+
+/// The kind and the code. The texts are content.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.kind.name())?;
+        match &self.0.code {
+            Some(code) => write!(f, " ({code})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outermost_known_error_says_what_it_was() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        let failure = error(&io::Error::other(reset));
+
+        assert_eq!(
+            (failure.kind, failure.retryable),
+            (FailureKind::Connectivity, true)
+        );
+        assert_eq!(failure.chain.len(), 1);
+    }
+
+    #[test]
+    fn a_fault_keeps_its_code() {
+        let fault = Fault(Failure::from_status(429).expect("an error"));
+        let failure = boxed(&Box::new(fault).into());
+
+        assert_eq!(
+            (failure.kind, failure.code.as_deref()),
+            (FailureKind::RateLimit, Some("429"))
+        );
+    }
+
+    #[test]
+    fn nobody_guesses_from_text() {
+        assert_eq!(
+            boxed(&"request timed out".into()).kind,
+            FailureKind::Unknown
+        );
+    }
+}

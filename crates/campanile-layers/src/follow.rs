@@ -1,0 +1,358 @@
+//! The end of a call: the one state machine that every layer shares, and the only file with pins.
+//!
+//! ```text
+//!  call() ──▶ future ──▶ reply ──▶ items ──▶ end          each arrow can also panic, fail, or be dropped
+//!    │          │          │         │         │
+//!  observe    (wait)    replied    item …     end         what a probe sees; `end` exactly once, and last
+//! ```
+//!
+//! A probe travels in a [`Baton`] from the future into the reply. Whoever holds the baton when the call is over
+//! ends it, and dropping it is an end too: that is why nothing can end a call twice, or forget to.
+//!
+//! Wrappers hold `inner` first and the baton after it. Fields drop in this order, so that inner layers end
+//! before outer ones.
+
+use crate::reply::Reply;
+use campanile_core::Record;
+use futures_core::Stream;
+use http_body::{Body, Frame, SizeHint};
+use pin_project::pin_project;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tower_service::Service;
+
+/// How a call ended, as one layer saw it.
+#[derive(Debug)]
+pub enum End<'a, R: Reply, E> {
+    /// The reply came to its end.
+    Done,
+    /// There was no reply but an error.
+    Failed(&'a E),
+    /// The reply broke off with an error.
+    Broke(&'a R::Break),
+    /// The stage panicked. The panic goes on to the caller unchanged.
+    Panicked,
+    /// The caller dropped the future or the reply.
+    Dropped,
+}
+
+/// What one layer does during one call.
+///
+/// Methods run on the caller's thread: count, and write once at the end. A panic in one of them is caught and
+/// counted (`observer_failed`), the probe is gone, the call goes on.
+pub trait Probe<R: Reply, E>: Send {
+    /// The reply has begun.
+    fn replied(&mut self, _record: &Record, _head: &R::Head) {}
+
+    /// A piece of the reply has come.
+    fn item(&mut self, _record: &Record, _item: &R::Item) {}
+
+    /// The span in which the inner service is polled, for a probe that has one.
+    fn span(&self) -> Option<tracing::Span> {
+        None
+    }
+
+    /// The call is over. Called exactly once, last; it may run inside `Drop` and must not block.
+    fn end(self, record: &Record, end: End<'_, R, E>);
+}
+
+/// Makes a probe for each call; what a layer of one's own implements.
+///
+/// It may write into the request's record, begin an attempt
+/// ([`Record::begin_attempt`]), and listen to a streamed request ([`Carries::on_sent`](crate::Carries::on_sent)).
+pub trait Observe<C, R: Reply, E> {
+    /// What watches one call.
+    type Probe: Probe<R, E>;
+
+    /// A call begins. Runs before the inner service sees the request.
+    fn observe(&self, request: &mut C) -> Self::Probe;
+}
+
+/// Holds a probe until the end of its call. Dropping it is an end.
+pub struct Baton<P: Probe<R, E>, R: Reply, E> {
+    probe: Option<P>,
+    record: Record,
+    _reply: PhantomData<fn(R, E)>,
+}
+
+impl<P: Probe<R, E>, R: Reply, E> Baton<P, R, E> {
+    pub(crate) fn new(probe: Option<P>, record: Record) -> Self {
+        Self {
+            probe,
+            record,
+            _reply: PhantomData,
+        }
+    }
+
+    /// Runs a piece of the probe. A probe's bug ends at the probe.
+    fn guarded(&mut self, run: impl FnOnce(&mut P, &Record)) {
+        if let Some(probe) = &mut self.probe {
+            let record = &self.record;
+            if catch_unwind(AssertUnwindSafe(|| run(probe, record))).is_err() {
+                self.record.observer_failed();
+                // Its drop is user code too.
+                let broken = self.probe.take();
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+            }
+        }
+    }
+
+    /// The reply has begun.
+    pub fn replied(&mut self, head: &R::Head) {
+        self.guarded(|probe, record| probe.replied(record, head));
+    }
+
+    /// A piece has come.
+    #[inline]
+    pub fn item(&mut self, item: &R::Item) {
+        self.guarded(|probe, record| probe.item(record, item));
+    }
+
+    /// The call is over. Only the first end counts.
+    pub fn end(&mut self, end: End<'_, R, E>) {
+        if let Some(probe) = self.probe.take() {
+            let record = &self.record;
+            if catch_unwind(AssertUnwindSafe(|| probe.end(record, end))).is_err() {
+                self.record.observer_failed();
+            }
+        }
+    }
+
+    /// Hands the probe on; this baton is empty then.
+    #[must_use]
+    fn pass(&mut self) -> Self {
+        Self::new(self.probe.take(), self.record.clone())
+    }
+
+    /// Enters the probe's span, if it has one, until the guard is dropped.
+    fn entered(&self) -> Option<tracing::span::EnteredSpan> {
+        self.probe.as_ref()?.span().map(tracing::Span::entered)
+    }
+
+    /// Watches code of the stage: if it unwinds before [`Watched::passed`], the call has panicked.
+    fn watch(&mut self) -> Watched<'_, P, R, E> {
+        Watched(self)
+    }
+}
+
+impl<P: Probe<R, E>, R: Reply, E> Drop for Baton<P, R, E> {
+    fn drop(&mut self) {
+        self.end(End::Dropped);
+    }
+}
+
+impl<P: Probe<R, E>, R: Reply, E> std::fmt::Debug for Baton<P, R, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Baton")
+            .field("over", &self.probe.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A guard that is dropped only by a panic. Cheaper than catching and resuming, and the panic stays as it was.
+struct Watched<'a, P: Probe<R, E>, R: Reply, E>(&'a mut Baton<P, R, E>);
+
+impl<P: Probe<R, E>, R: Reply, E> Watched<'_, P, R, E> {
+    fn passed(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl<P: Probe<R, E>, R: Reply, E> Drop for Watched<'_, P, R, E> {
+    fn drop(&mut self) {
+        self.0.end(End::Panicked);
+    }
+}
+
+/// A service that is watched by an observer: what every layer of campanile makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Follow<S, O> {
+    inner: S,
+    observer: O,
+}
+
+impl<S, O> Follow<S, O> {
+    /// Has `observer` watch `inner`.
+    pub const fn new(inner: S, observer: O) -> Self {
+        Self { inner, observer }
+    }
+}
+
+impl<C, S, O> Service<C> for Follow<S, O>
+where
+    C: crate::Carries,
+    S: Service<C>,
+    S::Response: Reply,
+    O: Observe<C, S::Response, S::Error>,
+{
+    type Response = <S::Response as Reply>::Followed<O::Probe, S::Error>;
+    type Error = S::Error;
+    type Future = FollowFuture<S::Future, O::Probe, S::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: C) -> Self::Future {
+        let probe = catch_unwind(AssertUnwindSafe(|| self.observer.observe(&mut request)));
+        let record = request.record().clone();
+        if probe.is_err() {
+            record.observer_failed();
+        }
+        let mut baton = Baton::new(probe.ok(), record);
+        let entered = baton.entered();
+        let watched = baton.watch();
+        let inner = self.inner.call(request);
+        watched.passed();
+        drop(entered);
+        FollowFuture { inner, baton }
+    }
+}
+
+/// The future of [`Follow`]. Dropping it before the reply ends the call as dropped.
+#[pin_project]
+#[derive(Debug)]
+pub struct FollowFuture<F, P: Probe<R, E>, R: Reply, E> {
+    #[pin]
+    inner: F,
+    baton: Baton<P, R, E>,
+}
+
+impl<F, P, R, E> Future for FollowFuture<F, P, R, E>
+where
+    F: Future<Output = Result<R, E>>,
+    P: Probe<R, E>,
+    R: Reply,
+{
+    type Output = Result<R::Followed<P, E>, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let _entered = this.baton.entered();
+        let watched = this.baton.watch();
+        let polled = this.inner.poll(cx);
+        watched.passed();
+        match ready!(polled) {
+            Ok(reply) => Poll::Ready(Ok(reply.follow(this.baton.pass()))),
+            Err(error) => {
+                this.baton.end(End::Failed(&error));
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+}
+
+/// A stream that is followed to its end. Dropping it before ends the call as dropped.
+#[pin_project]
+#[derive(Debug)]
+pub struct FollowStream<S, P: Probe<R, E>, R: Reply, E> {
+    #[pin]
+    inner: S,
+    baton: Baton<P, R, E>,
+}
+
+impl<S, P: Probe<R, E>, R: Reply, E> FollowStream<S, P, R, E> {
+    pub(crate) fn new(inner: S, baton: Baton<P, R, E>) -> Self {
+        Self { inner, baton }
+    }
+}
+
+impl<S, P, R, E> Stream for FollowStream<S, P, R, E>
+where
+    S: Stream<Item = Result<R::Item, R::Break>>,
+    P: Probe<R, E>,
+    R: Reply,
+    R::Item: Sized,
+    R::Break: Sized,
+{
+    type Item = S::Item;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.project();
+        let _entered = this.baton.entered();
+        let watched = this.baton.watch();
+        let polled = this.inner.poll_next(cx);
+        watched.passed();
+        let next = ready!(polled);
+        match &next {
+            Some(Ok(item)) => this.baton.item(item),
+            Some(Err(broken)) => this.baton.end(End::Broke(broken)),
+            None => this.baton.end(End::Done),
+        }
+        Poll::Ready(next)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+/// A body that is followed to its end. Dropping it before ends the call as dropped.
+#[pin_project]
+#[derive(Debug)]
+pub struct FollowBody<B, P: Probe<R, E>, R: Reply, E> {
+    #[pin]
+    inner: B,
+    baton: Baton<P, R, E>,
+}
+
+impl<B: Body, P: Probe<R, E>, R: Reply, E> FollowBody<B, P, R, E> {
+    pub(crate) fn new(inner: B, mut baton: Baton<P, R, E>) -> Self {
+        // A body without frames may never be polled.
+        if inner.is_end_stream() {
+            baton.end(End::Done);
+        }
+        Self { inner, baton }
+    }
+}
+
+impl<B, P, R, E> Body for FollowBody<B, P, R, E>
+where
+    B: Body<Data = R::Item, Error = R::Break>,
+    P: Probe<R, E>,
+    R: Reply,
+    R::Item: bytes::Buf + Sized,
+    R::Break: Sized,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let _entered = this.baton.entered();
+        let watched = this.baton.watch();
+        let polled = this.inner.as_mut().poll_frame(cx);
+        watched.passed();
+        let next = ready!(polled);
+        match &next {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    this.baton.item(data);
+                }
+                // Nobody polls again after the last frame.
+                if this.inner.is_end_stream() {
+                    this.baton.end(End::Done);
+                }
+            }
+            Some(Err(broken)) => this.baton.end(End::Broke(broken)),
+            None => this.baton.end(End::Done),
+        }
+        Poll::Ready(next)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

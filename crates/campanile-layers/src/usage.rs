@@ -1,0 +1,166 @@
+//! Accounts for each attempt: what it used, who served it, and whether it was answered with an error.
+//!
+//! Put it below retries: every attempt is billed. What a request, a head and items say about themselves
+//! ([`Facts`]) is counted as it passes, so that an attempt that is cut off has used what was seen until then.
+//! Prices are the recorder's work.
+//!
+//! ```
+//! use campanile_core::{Clock, Facts, Ids, Intake, Meter, Tally};
+//! use campanile_layers::{CallLayer, Unary, UsageLayer, client};
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! struct Spoken(Vec<u8>);
+//! impl Facts for Spoken {}
+//!
+//! #[derive(Clone)]
+//! struct Text(&'static str);
+//! impl Facts for Text {
+//!     fn usage(&self, tally: &Tally) {
+//!         tally.add(Meter::Characters, self.0.chars().count() as u64);
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), std::convert::Infallible> {
+//! # let intake = Intake::new(Clock::system(), Ids::random());
+//! let stage = ServiceBuilder::new()
+//!     .layer(CallLayer::new("tts", &intake))
+//!     .layer(UsageLayer::new().provider("cartesia").model("sonic-3"))
+//!     .layer(client::unary())
+//!     .service_fn(async |text: Text| Ok::<_, std::convert::Infallible>(Spoken(text.0.into())));
+//!
+//! let Unary(spoken) = stage.oneshot(Text("hello")).await?;
+//! # assert_eq!(spoken.0.len(), 5);
+//! # Ok(())
+//! # }
+//! ```
+
+use crate::carry::Carries;
+use crate::follow::{End, Follow, Observe, Probe};
+use crate::reply::Reply;
+use campanile_core::{Facts, Failure, Live, Moment, Name, Outcome, Record, Served, Terms};
+use std::sync::Arc;
+use tower_layer::Layer;
+
+/// Adds usage, and who served it, to the draft of an attempt. See the [module docs](self).
+#[derive(Clone, Debug, Default)]
+pub struct UsageLayer {
+    served: Served,
+}
+
+impl UsageLayer {
+    /// Creates the layer. What requests and replies say fills in the rest.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Who bills, unless a reply says otherwise.
+    #[must_use]
+    pub fn provider(mut self, provider: impl Into<Name>) -> Self {
+        self.served.provider = Some(provider.into());
+        self
+    }
+
+    /// The model that is asked for, unless a request says otherwise.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<Name>) -> Self {
+        self.served.requested = Some(model.into());
+        self
+    }
+
+    /// The conditions of the price, unless a request or a reply says otherwise.
+    #[must_use]
+    pub fn terms(mut self, terms: Terms) -> Self {
+        self.served.terms = terms;
+        self
+    }
+}
+
+impl<S> Layer<S> for UsageLayer {
+    type Service = Follow<S, Self>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Follow::new(inner, self.clone())
+    }
+}
+
+impl<C, R, E> Observe<C, R, E> for UsageLayer
+where
+    C: Carries + Facts,
+    C::Sent: Facts,
+    R: Reply,
+    R::Head: Facts,
+    R::Item: Facts,
+{
+    type Probe = UsageProbe;
+
+    fn observe(&self, request: &mut C) -> UsageProbe {
+        let live = request.record_mut().begin_attempt();
+        let mut served = self.served.clone();
+        request.served(&mut served);
+        request.usage(&live.tally);
+        request.record().attempt(|attempt| attempt.served = served);
+        request.on_sent(|| {
+            let live = Arc::clone(&live);
+            Box::new(move |item: &C::Sent| item.usage(&live.tally))
+        });
+        UsageProbe {
+            live,
+            served: Served::default(),
+            failure: None,
+        }
+    }
+}
+
+/// The probe of [`UsageLayer`].
+#[derive(Debug)]
+pub struct UsageProbe {
+    live: Arc<Live>,
+    served: Served,
+    failure: Option<Box<Failure>>,
+}
+
+impl<R: Reply, E> Probe<R, E> for UsageProbe
+where
+    R::Head: Facts,
+    R::Item: Facts,
+{
+    fn replied(&mut self, _record: &Record, head: &R::Head) {
+        head.served(&mut self.served);
+        self.failure = head.failure().map(Box::new);
+        if self.failure.is_some() {
+            // Refused before anything was made: what was asked for is not billed.
+            self.live.tally.clear_estimates();
+        }
+    }
+
+    #[inline]
+    fn item(&mut self, record: &Record, item: &R::Item) {
+        item.usage(&self.live.tally);
+        item.served(&mut self.served);
+        if self.failure.is_none() {
+            self.failure = item.failure().map(Box::new);
+        }
+        if item.moment() == Moment::UtteranceEnd {
+            record.checkpoint();
+        }
+    }
+
+    fn end(self, record: &Record, end: End<'_, R, E>) {
+        let outcome = match end {
+            End::Panicked => Outcome::Panicked,
+            End::Failed(_) | End::Broke(_) => Outcome::Failed,
+            _ if self.failure.is_some() => Outcome::Failed,
+            End::Done => Outcome::Completed,
+            End::Dropped => Outcome::Cancelled,
+        };
+        record.attempt(|attempt| {
+            attempt.served.update(&self.served);
+            attempt.outcome = Some(outcome);
+            if let Some(failure) = self.failure {
+                attempt.failure.get_or_insert(*failure);
+            }
+        });
+    }
+}
