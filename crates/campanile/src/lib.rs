@@ -1,1 +1,17 @@
-//! Monitoring for real-time AI pipelines as tower layers: what a call cost, where the time went, why it failed.
+//! Monitoring for real-time AI pipelines as tower layers.
+pub mod clock;
+pub mod config;
+mod fingerprint;
+mod logs;
+mod monitor;
+mod panics;
+mod recorder;
+mod seal;
+mod summary;
+
+pub use campanile_core::*;
+pub use campanile_layers::*;
+pub use fingerprint::fingerprint;
+pub use logs::{LogLayer, LogPolicy};
+pub use monitor::{Builder, Monitor};
+pub use panics::install_panic_hook;

@@ -1,0 +1,76 @@
+//! Which keys there are.
+
+use toml::{Table, Value};
+
+/// Tables and their keys. `*` stands for any name.
+const KNOWN: &[(&str, &[&str])] = &[
+    ("", &["env", "log", "sink", "summary", "prices", "budget"]),
+    ("env", &["*"]),
+    ("env.*", &["level", "sinks"]),
+    ("log", &["targets", "fields", "backtraces"]),
+    ("sink", &["jsonl", "ledger", "prometheus", "console"]),
+    (
+        "sink.jsonl",
+        &["dir", "max_file", "max_total", "max_age", "content"],
+    ),
+    ("sink.ledger", &["path", "durability"]),
+    ("sink.prometheus", &["listen", "port_required"]),
+    ("sink.console", &["stderr"]),
+    ("summary", &["turns", "every"]),
+    ("prices", &["file"]),
+    ("budget", &["provider", "usd", "window", "warn_at"]),
+];
+
+/// The first key that is not known, as a message.
+pub(super) fn check(table: &Table) -> Result<(), String> {
+    check_table(table, "", "")
+}
+
+fn check_table(table: &Table, place: &str, pattern: &str) -> Result<(), String> {
+    let Some((_, known)) = KNOWN.iter().find(|(name, _)| *name == pattern) else {
+        return Ok(());
+    };
+    for (key, value) in table {
+        let path = join(place, key);
+        let any = *known == ["*"];
+        if !any && !known.contains(&key.as_str()) {
+            let hint = match nearest(key, known) {
+                hint if hint.is_empty() => format!("; known are: {}", known.join(", ")),
+                hint => hint,
+            };
+            return Err(format!("unknown key `{path}`{hint}"));
+        }
+        let below = join(pattern, if any { "*" } else { key });
+        match value {
+            Value::Table(table) => check_table(table, &path, &below)?,
+            Value::Array(items) => {
+                for table in items.iter().filter_map(Value::as_table) {
+                    check_table(table, &path, &below)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn join(place: &str, key: &str) -> String {
+    if place.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{place}.{key}")
+    }
+}
+
+/// `; did you mean …?`, where a known word is near enough.
+pub(super) fn nearest(word: &str, known: &[&str]) -> String {
+    let distance = |known: &&&str| strsim::damerau_levenshtein(word, known);
+    match known
+        .iter()
+        .min_by_key(distance)
+        .filter(|best| distance(best) <= 2.max(word.len() / 3))
+    {
+        Some(best) => format!("; did you mean `{best}`?"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,513 @@
+//! `campanile.toml`: environments, sinks, what logs may hold, budgets.
+//!
+//! Every key that is not known is an error which names the key, the file, and the nearest right one. A file that
+//! is not there gives the default: an environment `dev` with console, jsonl and ledger.
+
+mod keys;
+mod units;
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+pub use units::{Age, Bytes};
+
+/// What stands in `campanile.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Config {
+    /// Environments by name.
+    #[serde(default = "Config::default_environments")]
+    pub env: BTreeMap<String, Environment>,
+    /// What the program's own log lines may hold.
+    #[serde(default)]
+    pub log: Log,
+    /// Options of the sinks.
+    #[serde(default)]
+    pub sink: Sinks,
+    /// Summary lines.
+    #[serde(default)]
+    pub summary: SummaryLines,
+    /// Prices that replace those of the book.
+    #[serde(default)]
+    pub prices: Prices,
+    /// Limits whose passing is told.
+    #[serde(default)]
+    pub budget: Vec<Budget>,
+    /// The file that was read; `None` for the default.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+/// One environment: a level and sinks.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Environment {
+    /// What is written: `error`, `warn`, `info`, `debug` or `trace`. `RUST_LOG` wins.
+    #[serde(default = "info")]
+    pub level: String,
+    /// Where to: any of `console`, `jsonl`, `ledger`, `prometheus`.
+    #[serde(default)]
+    pub sinks: Vec<String>,
+}
+
+/// What the program's own log lines may hold.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[non_exhaustive]
+pub struct Log {
+    /// Targets (crates, modules) whose message text may be written, redacted.
+    #[serde(default)]
+    pub targets: Vec<String>,
+    /// Names of fields that may be written: numbers as they are, texts redacted.
+    #[serde(default)]
+    pub fields: Vec<String>,
+    /// Whether failures bring a backtrace.
+    #[serde(default)]
+    pub backtraces: bool,
+}
+
+/// Options of the sinks.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[non_exhaustive]
+pub struct Sinks {
+    /// The files of JSON lines.
+    #[serde(default)]
+    pub jsonl: JsonlOptions,
+    /// The ledger.
+    #[serde(default)]
+    pub ledger: LedgerTable,
+    /// The endpoint for Prometheus.
+    #[serde(default)]
+    pub prometheus: PrometheusOptions,
+    /// The console.
+    #[serde(default)]
+    pub console: ConsoleOptions,
+}
+
+/// The files of JSON lines.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct JsonlOptions {
+    /// The folder.
+    pub dir: PathBuf,
+    /// A file that is larger is closed, and the next one begun.
+    pub max_file: Bytes,
+    /// What all files of the folder may take.
+    pub max_total: Bytes,
+    /// Older files are deleted.
+    pub max_age: Age,
+    /// `redacted`: what was said is written, redacted. Absent: it is not written.
+    pub content: Option<ContentPolicy>,
+}
+
+/// The only way in which content may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ContentPolicy {
+    /// Redacted.
+    Redacted,
+}
+
+/// The ledger.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct LedgerTable {
+    /// Its file.
+    pub path: PathBuf,
+    /// What is promised before an event counts as written.
+    pub durability: Durable,
+}
+
+/// What the ledger promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Durable {
+    /// It survives the loss of power.
+    #[default]
+    Durable,
+    /// It survives the death of the process; power loss may cost up to a second.
+    Fast,
+}
+
+/// The endpoint for Prometheus.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct PrometheusOptions {
+    /// Its address.
+    pub listen: std::net::SocketAddr,
+    /// Whether a port that is taken is an error; else the next free one is used and printed.
+    pub port_required: bool,
+}
+
+/// The console.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct ConsoleOptions {
+    /// Whether lines go to stderr instead of stdout.
+    pub stderr: bool,
+}
+
+/// Summary lines.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct SummaryLines {
+    /// After so many turns.
+    pub turns: u64,
+    /// Or after so much time.
+    pub every: Age,
+}
+
+/// Prices that replace those of the book.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Prices {
+    /// A file in the format of the book.
+    pub file: Option<PathBuf>,
+}
+
+/// A limit whose passing is told.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Budget {
+    /// Whose bills count.
+    pub provider: String,
+    /// The limit in dollars, as a decimal string.
+    pub usd: String,
+    /// The window in which it counts: `day` or `month`, in UTC.
+    #[serde(default = "month")]
+    pub window: Window,
+    /// At which shares of the limit to tell.
+    #[serde(default = "whole")]
+    pub warn_at: Vec<f64>,
+}
+
+/// The window in which a budget counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Window {
+    /// A day in UTC.
+    Day,
+    /// A month in UTC.
+    Month,
+}
+
+fn info() -> String {
+    "info".to_owned()
+}
+
+fn month() -> Window {
+    Window::Month
+}
+
+fn whole() -> Vec<f64> {
+    vec![0.5, 0.8, 1.0]
+}
+
+impl Default for JsonlOptions {
+    fn default() -> Self {
+        Self {
+            dir: "logs".into(),
+            max_file: Bytes(64 << 20),
+            max_total: Bytes(2 << 30),
+            max_age: Age::days(14),
+            content: None,
+        }
+    }
+}
+
+impl Default for LedgerTable {
+    fn default() -> Self {
+        Self {
+            path: "ledger/campanile.db".into(),
+            durability: Durable::Durable,
+        }
+    }
+}
+
+impl Default for PrometheusOptions {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 9464).into(),
+            port_required: false,
+        }
+    }
+}
+
+impl Default for SummaryLines {
+    fn default() -> Self {
+        Self {
+            turns: 10,
+            every: Age::minutes(5),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            env: Self::default_environments(),
+            log: Log::default(),
+            sink: Sinks::default(),
+            summary: SummaryLines::default(),
+            prices: Prices::default(),
+            budget: Vec::new(),
+            file: None,
+        }
+    }
+}
+
+/// The names of sinks that an environment may list.
+pub(crate) const SINKS: [&str; 4] = ["console", "jsonl", "ledger", "prometheus"];
+/// The levels that an environment may name.
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+impl Config {
+    /// The file named by `CAMPANILE_CONFIG`, or else `campanile.toml` in the working directory if it is there, or else
+    /// the default.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or is not what it should be.
+    pub fn find() -> Result<Self, ConfigError> {
+        match std::env::var_os("CAMPANILE_CONFIG") {
+            Some(path) => Self::read(Path::new(&path)),
+            None if Path::new("campanile.toml").exists() => Self::read(Path::new("campanile.toml")),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is not what it should be.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::new(path, format!("cannot be read: {error}")))?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads text; `path` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// When it is not what it should be.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let fail = |what: String| ConfigError::new(path, what);
+        let table: toml::Table = text.parse().map_err(|error| fail(one_line(&error)))?;
+        keys::check(&table).map_err(fail)?;
+        let mut config: Config = toml::from_str(text).map_err(|error| fail(one_line(&error)))?;
+        for (name, environment) in &config.env {
+            let of =
+                |what, known| move |word| unknown_word(&format!("env.{name}.{what}"), word, known);
+            one_of(&environment.level, &LEVELS)
+                .map_err(of("level", &LEVELS))
+                .map_err(fail)?;
+            for sink in &environment.sinks {
+                one_of(sink, &SINKS)
+                    .map_err(of("sinks", &SINKS))
+                    .map_err(fail)?;
+            }
+        }
+        for budget in &config.budget {
+            budget.check().map_err(fail)?;
+        }
+        config.file = Some(path.to_owned());
+        Ok(config)
+    }
+
+    /// The environment that `CAMPANILE_ENV` names; `dev` unless it is set.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such environment.
+    pub fn environment(&self) -> Result<(String, &Environment), ConfigError> {
+        let name = std::env::var("CAMPANILE_ENV").unwrap_or_else(|_| "dev".to_owned());
+        Ok((name.clone(), self.named_environment(&name)?))
+    }
+
+    /// The environment of that name.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such environment.
+    pub fn named_environment(&self, name: &str) -> Result<&Environment, ConfigError> {
+        let known: Vec<&str> = self.env.keys().map(String::as_str).collect();
+        self.env.get(name).ok_or_else(|| {
+            let file = self.file.as_deref().unwrap_or(Path::new("campanile.toml"));
+            let hint = keys::nearest(name, &known);
+            ConfigError::new(
+                file,
+                format!(
+                    "no environment `{name}` (CAMPANILE_ENV){hint}; there are: {}",
+                    known.join(", ")
+                ),
+            )
+        })
+    }
+
+    fn default_environments() -> BTreeMap<String, Environment> {
+        let environment = |level: &str, sinks: &[&str]| Environment {
+            level: level.to_owned(),
+            sinks: sinks.iter().map(|&sink| sink.to_owned()).collect(),
+        };
+        BTreeMap::from([
+            (
+                "dev".to_owned(),
+                environment("debug", &["console", "jsonl", "ledger"]),
+            ),
+            (
+                "prod".to_owned(),
+                environment("info", &["jsonl", "ledger", "prometheus"]),
+            ),
+        ])
+    }
+}
+
+impl Budget {
+    /// The limit.
+    #[must_use]
+    pub fn limit(&self) -> Option<campanile_core::Money> {
+        campanile_core::Money::from_usd(&self.usd)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self
+            .limit()
+            .is_none_or(|limit| limit <= campanile_core::Money::ZERO)
+        {
+            return Err(format!(
+                "budget of {}: `usd` is a decimal number in quotes, such as \"50\"",
+                self.provider
+            ));
+        }
+        if self
+            .warn_at
+            .iter()
+            .any(|share| !(*share > 0.0 && *share <= 100.0))
+        {
+            return Err(format!(
+                "budget of {}: `warn_at` holds shares of the limit, such as [0.5, 1.0]",
+                self.provider
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn one_of<'a>(word: &'a str, known: &[&str]) -> Result<(), &'a str> {
+    if known.contains(&word) {
+        Ok(())
+    } else {
+        Err(word)
+    }
+}
+
+fn unknown_word(place: &str, word: &str, known: &[&str]) -> String {
+    format!(
+        "`{place}` cannot be `{word}`{}; it is one of: {}",
+        keys::nearest(word, known),
+        known.join(", ")
+    )
+}
+
+/// The first line of an error, and where it is.
+fn one_line(error: &toml::de::Error) -> String {
+    error
+        .message()
+        .lines()
+        .next()
+        .unwrap_or("not valid TOML")
+        .to_owned()
+}
+
+/// A configuration that cannot be used: what, where, what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    file: PathBuf,
+    what: String,
+}
+
+impl ConfigError {
+    fn new(file: &Path, what: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            what,
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.what)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Config::parse(text, Path::new("campanile.toml"))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn no_file_is_a_sensible_dev() {
+        let config = Config::default();
+        let dev = config.named_environment("dev").unwrap();
+        assert_eq!((dev.level.as_str(), dev.sinks.len()), ("debug", 3));
+        assert_eq!(config.sink.jsonl.max_file.0, 64 << 20);
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        assert_eq!(
+            error("[sink.jsonl]\nmax_flie = \"1MiB\""),
+            "campanile.toml: unknown key `sink.jsonl.max_flie`; did you mean `max_file`?"
+        );
+        assert_eq!(
+            error("[envv.dev]"),
+            "campanile.toml: unknown key `envv`; did you mean `env`?"
+        );
+        assert!(error("zzz = 1").starts_with("campanile.toml: unknown key `zzz`; known are: "));
+    }
+
+    #[test]
+    fn words_are_checked() {
+        assert_eq!(
+            error("[env.dev]\nlevel = \"debgu\""),
+            "campanile.toml: `env.dev.level` cannot be `debgu`; did you mean `debug`?; it is one of: error, warn, info, debug, trace"
+        );
+        assert!(error("[env.dev]\nsinks = [\"jsonll\"]").contains("did you mean `jsonl`?"));
+        assert!(error("[sink.jsonl]\ncontent = \"raw\"").contains("raw"));
+        assert!(error("[sink.jsonl]\nmax_file = \"64 elephants\"").contains("64MiB"));
+        assert!(
+            error("[[budget]]\nprovider = \"openai\"\nusd = \"50 dollars\"")
+                .contains("decimal number")
+        );
+        assert!(error("[env").starts_with("campanile.toml: "));
+    }
+
+    #[test]
+    fn an_unknown_environment_lists_those_that_are_known() {
+        let config = Config::default();
+        let error = config.named_environment("prd").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "campanile.toml: no environment `prd` (CAMPANILE_ENV); did you mean `prod`?; there are: dev, prod"
+        );
+    }
+}

@@ -1,0 +1,341 @@
+//! The one place where events are finished: takes what was handed over, seals it, gives it to the sinks.
+//!
+//! A thread calls [`Recorder::run_once`] every two milliseconds; a flush calls it too. Both meet at one lock, so that
+//! events keep the order in which they happened. The pipeline's threads never touch that lock.
+
+use crate::seal::Sealer;
+use crate::summary::Summary;
+use campanile_core::{
+    CALL_REV, CallEvent, CallId, Cost, Event, FieldValue, Handed, Intake, LossEvent, Outcome,
+    Record, Redactions, Session, SessionEvent, Sink, Span, Tick, Turn, TurnEvent, Usage,
+    UsageEvent,
+};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often open calls are checkpointed.
+const CHECKPOINT_EVERY: Span = Span(1_000_000_000);
+/// How long a turn that is over waits for its calls.
+const TURN_GRACE: Span = Span(5_000_000_000);
+
+/// Seals what was handed over. See the [module docs](self).
+pub(crate) struct Recorder {
+    intake: Intake,
+    sealer: Sealer,
+    sink: Box<dyn Sink>,
+    state: Mutex<State>,
+}
+
+struct State {
+    handed: Vec<Handed>,
+    /// Parts of open calls that were checkpointed, so that what did not change is not written again.
+    checkpoints: HashMap<(CallId, u32), Usage>,
+    revision: u32,
+    late_revision: u32,
+    last_checkpoint: Tick,
+    /// Turns that are over, and wait for calls of theirs.
+    turns: Vec<(Turn, Tick)>,
+    summary: Summary,
+    sinks_failed: u64,
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        intake: Intake,
+        sealer: Sealer,
+        sink: Box<dyn Sink>,
+        summary: Summary,
+    ) -> Self {
+        let now = intake.clock().tick();
+        let state = State {
+            handed: Vec::new(),
+            checkpoints: HashMap::new(),
+            revision: 1,
+            late_revision: CALL_REV + 1,
+            last_checkpoint: now,
+            turns: Vec::new(),
+            summary,
+            sinks_failed: 0,
+        };
+        Self {
+            intake,
+            sealer,
+            sink,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Takes and seals everything that was handed over until now.
+    pub(crate) fn run_once(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.intake.clock().tick();
+        self.seal_handed(&mut state);
+        self.seal_turns(&mut state, now, false);
+        if now.since(state.last_checkpoint) >= CHECKPOINT_EVERY {
+            state.last_checkpoint = now;
+            self.checkpoint_open_calls(&mut state, now);
+            self.tell_losses(&mut state);
+        }
+        if let Some(event) = state.summary.due(&self.intake) {
+            self.give(&mut state, &Event::Summary(Box::new(event)));
+        }
+    }
+
+    /// Closes what is still open, for a clean end.
+    pub(crate) fn close_open_calls(&self) {
+        for record in self.intake.open_calls() {
+            record.close(
+                Outcome::Cancelled,
+                Some(campanile_core::Name::from_static("shutdown")),
+            );
+        }
+        self.run_once();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.intake.clock().tick();
+        self.seal_turns(&mut state, now, true);
+        self.tell_losses(&mut state);
+    }
+
+    /// Waits for the sinks.
+    pub(crate) fn flush(&self, within: Duration) -> bool {
+        self.run_once();
+        catch_unwind(AssertUnwindSafe(|| self.sink.flush(within))).unwrap_or(false)
+    }
+
+    /// How often a sink panicked.
+    pub(crate) fn sinks_failed(&self) -> u64 {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .sinks_failed
+    }
+
+    fn seal_handed(&self, state: &mut State) {
+        let mut handed = std::mem::take(&mut state.handed);
+        // What goes with a handle may hand over more (the last handle of a turn ends it).
+        loop {
+            self.intake.take(&mut handed);
+            if handed.is_empty() {
+                break;
+            }
+            for handed in handed.drain(..) {
+                self.seal(state, handed);
+            }
+        }
+        state.handed = handed;
+    }
+
+    fn seal(&self, state: &mut State, handed: Handed) {
+        match handed {
+            Handed::Closed(record) => self.seal_call(state, record),
+            Handed::Late(record) => self.seal_late(state, &record),
+            Handed::Checkpoint(record) => self.checkpoint(state, &record),
+            Handed::TurnOver(turn) => state.turns.push((turn, self.intake.clock().tick())),
+            Handed::SessionBegun(session) => {
+                let event = SessionEvent::start(session.id().clone(), session.started_at());
+                self.give(state, &Event::Session(Box::new(event)));
+            }
+            Handed::SessionOver(session, reason) => self.seal_session(state, &session, reason),
+            Handed::Log(mut log, message, fields) => {
+                let mut redactions = Redactions::default();
+                log.message = message.map(|text| self.sealer.redact(&text, &mut redactions));
+                for (name, text) in fields {
+                    let text = self.sealer.redact(&text, &mut redactions);
+                    log.fields.push((name, FieldValue::Text(text)));
+                }
+                self.give(state, &Event::Log(log));
+            }
+            Handed::Event(event) => self.give(state, &event),
+            // `Handed` may grow; what is not known here has no event.
+            _ => {}
+        }
+    }
+
+    fn seal_call(&self, state: &mut State, record: Record) {
+        let call = self.sealer.call(&record);
+        for attempt in &call.attempts {
+            state.checkpoints.remove(&(call.id, attempt.n));
+        }
+        if let Some(turn) = record.turn() {
+            count_call(turn, &call);
+        }
+        state.summary.call(&call);
+        self.give(state, &Event::Call(Box::new(call)));
+        self.intake.recycle(record);
+    }
+
+    fn seal_late(&self, state: &mut State, record: &Record) {
+        let revision = state.late_revision;
+        state.late_revision += 1;
+        if let Some(n) = record.attempt_number() {
+            self.give_usage(state, record, n, revision);
+        }
+    }
+
+    fn checkpoint_open_calls(&self, state: &mut State, now: Tick) {
+        for record in self.intake.open_calls() {
+            if now.since(record.opened()) >= CHECKPOINT_EVERY {
+                self.checkpoint(state, &record);
+            }
+        }
+    }
+
+    fn checkpoint(&self, state: &mut State, record: &Record) {
+        if record.is_closed() {
+            return;
+        }
+        let parts: Vec<(u32, Usage)> = record.draft(|draft| {
+            let part =
+                |attempt: &campanile_core::AttemptDraft| (attempt.n, attempt.live.tally.snapshot());
+            draft.attempts.iter().map(part).collect()
+        });
+        for (n, usage) in parts {
+            let known = state.checkpoints.get(&(record.id(), n));
+            if usage.is_empty() || known == Some(&usage) {
+                continue;
+            }
+            state.checkpoints.insert((record.id(), n), usage);
+            let revision = state.revision;
+            state.revision = (state.revision + 1).min(CALL_REV - 1);
+            self.give_usage(state, record, n, revision);
+        }
+    }
+
+    fn give_usage(&self, state: &mut State, record: &Record, n: u32, revision: u32) {
+        let mut redactions = Redactions::default();
+        let attempt = record.draft(|draft| {
+            let draft = draft.attempts.get(n as usize - 1)?;
+            Some(self.sealer.attempt(record, draft, &mut redactions))
+        });
+        let Some(attempt) = attempt else { return };
+        let now = self.intake.clock().now();
+        let stage = record.stage().clone();
+        let mut event = UsageEvent::new(
+            record.id(),
+            revision,
+            stage,
+            record.started_at(),
+            now,
+            attempt,
+        );
+        event.session = record.turn().map(|turn| turn.session().id().clone());
+        event.turn = record.turn().map(Turn::number).filter(|n| *n > 0);
+        self.give(state, &Event::Usage(Box::new(event)));
+    }
+
+    /// Writes turns that are over and whose calls are, too; `all`: without waiting for calls.
+    fn seal_turns(&self, state: &mut State, now: Tick, all: bool) {
+        let waits = |(turn, since): &(Turn, Tick)| {
+            !all && turn.open_calls() > 0
+                && !turn.session().is_over()
+                && now.since(*since) < TURN_GRACE
+        };
+        let (waiting, over) = std::mem::take(&mut state.turns)
+            .into_iter()
+            .partition(waits);
+        state.turns = waiting;
+        for (turn, _) in over {
+            self.seal_turn(state, &turn);
+        }
+    }
+
+    fn seal_turn(&self, state: &mut State, turn: &Turn) {
+        let session = turn.session();
+        let mut event = TurnEvent::new(session.id().clone(), turn.number(), turn.started_at());
+        event.elapsed = turn.elapsed();
+        event.interrupted = turn.interrupted().cloned();
+        if let Some((total, segments)) = turn.waterfall() {
+            event.user_to_bot = Some(total);
+            event.segments = segments;
+        }
+        turn.totals(|totals| {
+            event.calls = totals.calls;
+            event.cost = totals.cost.clone();
+            event.wasted = totals.wasted.clone();
+        });
+        session.totals(|totals| {
+            totals.turns += 1;
+            totals.interrupted += u32::from(event.interrupted.is_some());
+        });
+        state.summary.turn(&event);
+        self.give(state, &Event::Turn(Box::new(event)));
+    }
+
+    fn seal_session(&self, state: &mut State, session: &Session, reason: campanile_core::Name) {
+        // Its turns come first, also those that still wait for a call.
+        let of_session = |(turn, _): &(Turn, Tick)| turn.session().id() == session.id();
+        let (over, waiting) = std::mem::take(&mut state.turns)
+            .into_iter()
+            .partition(of_session);
+        state.turns = waiting;
+        for (turn, _) in over {
+            self.seal_turn(state, &turn);
+        }
+        let (now, at) = (self.intake.clock().tick(), self.intake.clock().now());
+        let totals = session.totals(|totals| {
+            totals.elapsed = now.since(session.started());
+            totals.open_calls = session.open_calls();
+            totals.clone()
+        });
+        let id = session.id().clone();
+        let event = SessionEvent::end(id, session.started_at(), at, reason, totals);
+        self.give(state, &Event::Session(Box::new(event)));
+    }
+
+    fn tell_losses(&self, state: &mut State) {
+        let lost = self.intake.take_lost_logs();
+        if lost > 0 {
+            let at = self.intake.clock().now();
+            self.give(
+                state,
+                &Event::Loss(LossEvent::new(at, "recorder", "queue_full", lost)),
+            );
+        }
+    }
+
+    fn give(&self, state: &mut State, event: &Event) {
+        // A sink may be a user's.
+        if catch_unwind(AssertUnwindSafe(|| self.sink.record(event))).is_err() {
+            state.sinks_failed += 1;
+        }
+    }
+}
+
+/// Adds a call to the totals of its turn and its session.
+fn count_call(turn: &Turn, call: &CallEvent) {
+    let nothing = Cost::nothing();
+    let cost = call.cost.as_ref().unwrap_or(&nothing);
+    let wasted = wasted(call);
+    if turn.number() > 0 {
+        turn.totals(|totals| {
+            totals.calls += 1;
+            totals.cost.absorb(cost);
+            totals.wasted.absorb(&wasted);
+        });
+    }
+    turn.session().totals(|totals| {
+        totals.calls += 1;
+        totals.failed += u32::from(matches!(call.outcome, Outcome::Failed | Outcome::Panicked));
+        totals.cost.absorb(cost);
+        totals.wasted.absorb(&wasted);
+    });
+}
+
+/// What nobody heard: attempts that another one replaced, and all of a call that did not come to its end.
+fn wasted(call: &CallEvent) -> Cost {
+    let heard = call.outcome == Outcome::Completed;
+    let replaced = |n: u32| n < call.attempts.last().map_or(0, |last| last.n);
+    let mut wasted = Cost::nothing();
+    for attempt in &call.attempts {
+        if let Some(cost) = attempt
+            .cost
+            .as_ref()
+            .filter(|_| !heard || replaced(attempt.n))
+        {
+            wasted.absorb(cost);
+        }
+    }
+    wasted
+}

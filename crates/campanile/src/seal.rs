@@ -1,0 +1,185 @@
+//! Makes an event of a draft: prices, redacts, fingerprints. Runs on the recorder's thread.
+
+use crate::fingerprint::fingerprint;
+use campanile_core::{
+    Attempt, AttemptDraft, Billed, CallEvent, Content, Cost, Failure, FailureReport, Outcome,
+    Price, Reason, Record, Redact, Redacted, Redactions, Span, Timing, Usage,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What sealing needs.
+pub(crate) struct Sealer {
+    pub(crate) prices: Option<Box<dyn Price>>,
+    pub(crate) redactor: Box<dyn Redact>,
+}
+
+impl Sealer {
+    /// The event of a closed call.
+    pub(crate) fn call(&self, record: &Record) -> CallEvent {
+        let waited = record.waited();
+        let opened = record.opened();
+        record.draft(|draft| {
+            let mut event = CallEvent::new(
+                record.id(),
+                record.stage().clone(),
+                record.started_at(),
+                draft.outcome.unwrap_or(Outcome::Cancelled),
+            );
+            event.session = record.turn().map(|turn| turn.session().id().clone());
+            event.turn = record
+                .turn()
+                .map(campanile_core::Turn::number)
+                .filter(|n| *n > 0);
+            event.reason = draft.reason.clone();
+            event.spoken = draft.spoken;
+            event.labels.clone_from(&draft.labels);
+            event.observer_failed = draft.observer_failed;
+            let ended = draft.ended.unwrap_or(opened);
+            event.timing = Some(call_timing(
+                &draft.attempts,
+                opened,
+                waited,
+                ended.since(opened),
+            ));
+            for attempt in &draft.attempts {
+                event
+                    .attempts
+                    .push(self.attempt(record, attempt, &mut event.redactions));
+            }
+            event.failure = draft
+                .failure
+                .as_ref()
+                .map(|failure| self.failure(record.stage(), failure, &mut event.redactions));
+            event.excerpt = draft
+                .text
+                .as_ref()
+                .map(|text| self.redact(text, &mut event.redactions));
+            sum(&mut event);
+            event
+        })
+    }
+
+    /// One attempt, as far as it has come.
+    pub(crate) fn attempt(
+        &self,
+        record: &Record,
+        draft: &AttemptDraft,
+        redactions: &mut Redactions,
+    ) -> Attempt {
+        let mut attempt = Attempt::new(draft.n);
+        let served = &draft.served;
+        attempt.provider = served.provider.clone();
+        attempt.model = served.priced_model().cloned();
+        attempt.requested_model = served
+            .requested
+            .clone()
+            .filter(|name| Some(name) != attempt.model.as_ref());
+        attempt.request_id = served.request_id.clone();
+        attempt.terms = served.terms.clone();
+        attempt.timing = attempt_timing(draft, record.opened());
+        attempt.outcome = draft.outcome;
+        let failure = draft.failure.as_ref();
+        attempt.failure = failure.map(|failure| self.failure(record.stage(), failure, redactions));
+        let usage = draft.live.tally.snapshot();
+        if !usage.is_empty() {
+            attempt.cost = self.cost(&attempt, &usage, record);
+            attempt.usage = Some(usage);
+        }
+        attempt
+    }
+
+    fn cost(&self, attempt: &Attempt, usage: &Usage, record: &Record) -> Option<Cost> {
+        let prices = self.prices.as_ref()?;
+        let provider = attempt.provider.as_deref().unwrap_or_default();
+        let model = attempt.model.as_deref().unwrap_or_default();
+        let billed = Billed::new(provider, model, usage, &attempt.terms, record.started_at());
+        // A price function may be a user's.
+        let cost = catch_unwind(AssertUnwindSafe(|| prices.price(&billed)));
+        Some(cost.unwrap_or_else(|_| Cost::unknown(Reason::PricingFailed)))
+    }
+
+    fn failure(
+        &self,
+        stage: &str,
+        failure: &Failure,
+        redactions: &mut Redactions,
+    ) -> FailureReport {
+        let print = fingerprint(stage, failure.kind, failure.code.as_ref(), &failure.chain);
+        let mut report = FailureReport::new(failure.kind, print);
+        report.code = failure.code.clone();
+        report.retryable = failure.retryable;
+        report.retry_after = failure.retry_after.map(Span::from);
+        report.chain = failure
+            .chain
+            .iter()
+            .map(|text| self.redact(text, redactions))
+            .collect();
+        report.backtrace = failure
+            .backtrace
+            .as_ref()
+            .map(|text| self.redact(text, redactions));
+        report
+    }
+
+    /// Text as it may be written.
+    pub(crate) fn redact(&self, text: &Content, redactions: &mut Redactions) -> Redacted {
+        Redacted::new(text, &*self.redactor, redactions)
+    }
+}
+
+/// Usage and cost of all attempts.
+fn sum(event: &mut CallEvent) {
+    for attempt in &event.attempts {
+        if let Some(usage) = &attempt.usage {
+            event.usage.get_or_insert_default().absorb(usage);
+        }
+        if let Some(cost) = &attempt.cost {
+            event.cost.get_or_insert_with(Cost::nothing).absorb(cost);
+        }
+    }
+}
+
+fn call_timing(
+    attempts: &[AttemptDraft],
+    opened: campanile_core::Tick,
+    waited: Span,
+    elapsed: Span,
+) -> Timing {
+    let mut timing = Timing::default();
+    timing.elapsed = elapsed;
+    let started = attempts.iter().filter_map(|attempt| attempt.started).min();
+    timing.queued = started.map(|started| waited + started.since(opened));
+    // The piece that reached the caller came with the last attempt that gave one.
+    let answered = attempts
+        .iter()
+        .rev()
+        .find(|attempt| attempt.first_item.is_some());
+    timing.first_item = answered.and_then(|attempt| {
+        let tries_before = attempt.started?.since(started?);
+        Some(tries_before + attempt.first_item?)
+    });
+    timing.items = attempts
+        .iter()
+        .filter_map(|attempt| attempt.items)
+        .reduce(|a, b| a + b);
+    timing.longest_gap = attempts
+        .iter()
+        .filter_map(|attempt| attempt.longest_gap)
+        .max();
+    timing.sent = attempts
+        .iter()
+        .map(|attempt| attempt.live.sent_items())
+        .sum();
+    timing
+}
+
+fn attempt_timing(draft: &AttemptDraft, opened: campanile_core::Tick) -> Option<Timing> {
+    let mut timing = Timing::default();
+    timing.queued = Some(draft.started?.since(opened));
+    timing.first_item = draft.first_item;
+    timing.elapsed = draft.elapsed?;
+    timing.items = draft.items;
+    timing.longest_gap = draft.longest_gap;
+    timing.sent = draft.live.sent_items();
+    Some(timing)
+}
