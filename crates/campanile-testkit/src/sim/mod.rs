@@ -1,0 +1,20 @@
+//! Simulated providers that keep their own bill.
+
+mod bill;
+mod desk;
+mod dice;
+mod fault;
+mod openai;
+mod pace;
+mod server;
+mod simulation;
+mod text;
+mod wire;
+
+pub use bill::{AudioFormat, Bill, Line, Meters, Provider, Tab, Why};
+pub use desk::{HOLD_AFTER, KEY};
+pub use fault::Fault;
+pub use openai::OpenAi;
+pub use pace::Pace;
+pub use server::Server;
+pub use simulation::Simulation;

@@ -1,0 +1,4 @@
+//! The simulated providers, spoken to by plain clients of HTTP and WebSockets.
+
+mod http;
+mod openai;
