@@ -1,17 +1,21 @@
 //! Simulated providers that keep their own bill.
 
 mod bill;
+mod deepgram;
 mod desk;
 mod dice;
 mod fault;
 mod openai;
 mod pace;
+mod query;
 mod server;
 mod simulation;
+mod socket;
 mod text;
 mod wire;
 
 pub use bill::{AudioFormat, Bill, Line, Meters, Provider, Tab, Why};
+pub use deepgram::Deepgram;
 pub use desk::{HOLD_AFTER, KEY};
 pub use fault::Fault;
 pub use openai::OpenAi;

@@ -112,6 +112,8 @@ impl Valve {
 pub(crate) struct Wire {
     transport: Box<dyn Transport>,
     valve: Valve,
+    /// It has been cut: nothing is read from it either.
+    dead: bool,
 }
 
 impl Wire {
@@ -120,12 +122,14 @@ impl Wire {
         let wire = Self {
             transport,
             valve: valve.clone(),
+            dead: false,
         };
         (wire, valve)
     }
 
     fn reset<T>(&mut self) -> Poll<io::Result<T>> {
         self.transport.reset();
+        self.dead = true;
         Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
     }
 }
@@ -136,6 +140,9 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.dead {
+            return self.reset();
+        }
         Pin::new(&mut self.transport).poll_read(cx, buf)
     }
 }

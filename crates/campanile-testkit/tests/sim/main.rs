@@ -1,4 +1,6 @@
 //! The simulated providers, spoken to by plain clients of HTTP and WebSockets.
 
+mod deepgram;
 mod http;
 mod openai;
+mod socket;

@@ -486,10 +486,16 @@ async fn session(seed: u64) -> (Vec<Vec<u8>>, Bill) {
         .fault_share(200, Fault::ServerError)
         .start()
         .await
-        .unwrap();
+        .expect("it works");
     let mut read = Vec::new();
     for _ in 0..30 {
-        read.push(post(&server, &streamed()).await.unwrap().body.to_vec());
+        read.push(
+            post(&server, &streamed())
+                .await
+                .expect("it works")
+                .body
+                .to_vec(),
+        );
     }
     let mut bill = server.stop().await;
     for line in &mut bill.lines {
