@@ -285,17 +285,28 @@ impl Open {
         }
     }
 
+    /// Takes the line back: what it was opened for has lines of its own.
+    pub(crate) fn discard(mut self) {
+        if self.line.take().is_some() {
+            self.end(None);
+        }
+    }
+
     /// Writes the line. Later calls change nothing.
     pub(crate) fn close(&mut self, why: Why) {
         self.expect(why);
         if let Some(mut line) = self.line.take() {
             line.open_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let mut bill = self.tab.lock();
-            bill.lines.push(line);
-            bill.open -= 1;
-            drop(bill);
-            self.tab.0.ended.notify_waiters();
+            self.end(Some(line));
         }
+    }
+
+    fn end(&self, line: Option<Line>) {
+        let mut bill = self.tab.lock();
+        bill.lines.extend(line);
+        bill.open -= 1;
+        drop(bill);
+        self.tab.0.ended.notify_waiters();
     }
 }
 

@@ -63,8 +63,6 @@ pub(crate) enum Due {
     Cut,
     /// Send an error.
     Error,
-    /// Close it with this code.
-    Close(u16),
 }
 
 impl Socket {
@@ -158,9 +156,6 @@ impl Socket {
         }
         let fault = self.fault?;
         let due = match fault {
-            Fault::CloseSocket { after_frames, code } if end || self.frames >= after_frames => {
-                Due::Close(code)
-            }
             _ if !fault
                 .items()
                 .is_some_and(|items| end || self.items >= items) =>
@@ -176,6 +171,24 @@ impl Socket {
         };
         self.fault = None;
         Some(due)
+    }
+
+    /// The code to close with, if that is to be done now.
+    pub(crate) fn closing(&mut self, end: bool) -> Option<u16> {
+        match self.fault {
+            Some(Fault::CloseSocket { after_frames, code })
+                if self.state == State::Open && (end || self.frames >= after_frames) =>
+            {
+                self.fault = None;
+                Some(code)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether anything can be said any more.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == State::Open
     }
 
     /// Whether the script lets the provider sum up.

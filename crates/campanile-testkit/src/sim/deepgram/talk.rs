@@ -39,6 +39,18 @@ enum Next {
     Gone(Why),
 }
 
+/// How a connection ends badly.
+enum Trouble {
+    Due(Due),
+    Close(u16),
+}
+
+/// What the script has for this moment; what was to come later comes at the `end`.
+fn trouble(socket: &mut Socket, end: bool) -> Option<Trouble> {
+    let close = socket.closing(end).map(Trouble::Close);
+    close.or_else(|| socket.due(end).map(Trouble::Due))
+}
+
 impl Talk {
     pub(super) fn new(desk: &Desk, ticket: &Ticket, open: Open, ask: Ask, ear: Ear) -> Self {
         let mut dice = desk.dice(ticket, "metadata");
@@ -61,8 +73,8 @@ impl Talk {
         self.idle_at = Instant::now() + IDLE;
         loop {
             let message_at = self.outbox.front().map(|(at, _)| *at);
-            if let Some(due) = socket.due(false) {
-                return self.fail(socket, due).await;
+            if let Some(trouble) = trouble(&mut socket, false) {
+                return self.fail(socket, trouble).await;
             }
             if message_at.is_some_and(|at| at <= Instant::now()) {
                 // Not through the timer, which is a millisecond late.
@@ -74,7 +86,7 @@ impl Talk {
                 biased;
                 () = sleep_until(message_at.unwrap_or(self.idle_at)), if message_at.is_some() => continue,
                 heard = socket.hear() => self.take(heard, &mut socket).await,
-                () = sleep_until(self.idle_at) => return self.fail(socket, Due::Close(1011)).await,
+                () = sleep_until(self.idle_at) => return self.fail(socket, Trouble::Close(1011)).await,
             };
             match next {
                 Next::GoOn => {}
@@ -147,12 +159,12 @@ impl Talk {
         while let Some((at, _)) = self.outbox.front() {
             rest(*at - Instant::now()).await;
             self.tell_next(&mut socket).await;
-            if let Some(due) = socket.due(false) {
-                return self.fail(socket, due).await;
+            if let Some(trouble) = trouble(&mut socket, false) {
+                return self.fail(socket, trouble).await;
             }
         }
-        if let Some(due) = socket.due(true) {
-            return self.fail(socket, due).await;
+        if let Some(trouble) = trouble(&mut socket, true) {
+            return self.fail(socket, trouble).await;
         }
         // On the bill before the client can have read it.
         self.open.close(Why::Completed);
@@ -164,18 +176,18 @@ impl Talk {
     }
 
     /// Ends the connection badly.
-    async fn fail(mut self, mut socket: Socket, due: Due) {
-        let code = match due {
-            Due::Cut => {
+    async fn fail(mut self, mut socket: Socket, trouble: Trouble) {
+        let code = match trouble {
+            Trouble::Due(Due::Cut) => {
                 self.open.close(Why::HungUp);
                 return socket.cut().await;
             }
-            Due::Error => {
+            Trouble::Due(Due::Error) => {
                 let error = problem("InternalServerError", "Something went wrong.");
                 socket.say(&error).await;
                 1011
             }
-            Due::Close(code) => code,
+            Trouble::Close(code) => code,
         };
         self.open.expect(Why::Failed);
         socket.close(code).await;
