@@ -118,12 +118,14 @@ impl Fault {
     }
 }
 
+/// What a Deepgram that waited in vain says.
+pub(crate) const IDLE_REASON: &str =
+    "NET-0001: did not receive audio data or a text message within the timeout window";
+
 /// The reason in a close frame with that code.
 pub(crate) fn reason(code: u16, provider: Provider) -> &'static str {
     match (code, provider) {
-        (1011, Provider::Deepgram) => {
-            "NET-0001: did not receive audio data or a text message within the timeout window"
-        }
+        (1011, Provider::Deepgram) => IDLE_REASON,
         (1011, _) => "internal error",
         _ => "",
     }

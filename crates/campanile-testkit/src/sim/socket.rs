@@ -108,13 +108,14 @@ impl Socket {
                 Some(Ok(Message::Text(text))) => Heard::Text(text.as_str().to_owned()),
                 Some(Ok(Message::Binary(bytes))) => Heard::Binary(bytes),
                 Some(Ok(Message::Close(_))) => {
-                    // Sends the answer to it, which was queued by reading it.
-                    let _ = self.stream.flush().await;
+                    // Sends the answer to it, which was queued by reading it. Without waiting: whoever listens may
+                    // stop doing so at any await, and would not hear of the close.
+                    let _ = self.stream.flush().now_or_never();
                     return Heard::Close;
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
                 Some(Err(Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_))) => {
-                    self.close(1002).await;
+                    let _ = self.close(1002, "").now_or_never();
                     return Heard::Gone;
                 }
                 Some(Err(_)) | None => return Heard::Gone,
@@ -173,14 +174,14 @@ impl Socket {
         Some(due)
     }
 
-    /// The code to close with, if that is to be done now.
-    pub(crate) fn closing(&mut self, end: bool) -> Option<u16> {
+    /// The code and the reason to close with, if that is to be done now.
+    pub(crate) fn closing(&mut self, end: bool) -> Option<(u16, &'static str)> {
         match self.fault {
             Some(Fault::CloseSocket { after_frames, code })
                 if self.state == State::Open && (end || self.frames >= after_frames) =>
             {
                 self.fault = None;
-                Some(code)
+                Some((code, reason(code, self.provider)))
             }
             _ => None,
         }
@@ -197,11 +198,11 @@ impl Socket {
     }
 
     /// Sends the closing frame.
-    pub(crate) async fn close(&mut self, code: u16) {
+    pub(crate) async fn close(&mut self, code: u16, reason: &'static str) {
         if self.state == State::Open {
             let frame = CloseFrame {
                 code: code.into(),
-                reason: reason(code, self.provider).into(),
+                reason: reason.into(),
             };
             let _ = self.stream.send(Message::Close(Some(frame))).await;
         }

@@ -351,11 +351,11 @@ async fn faults_come_where_the_script_says_and_the_bill_is_what_was_received() {
     assert_eq!(error_read.last().unwrap()["type"], "Error");
     assert_eq!(bill.lines[1].meters.audio_us, 3_000_000);
     assert_eq!(bill.lines[1].why, Why::Failed);
-    for ended in [error_end, closed_end] {
+    for (ended, says) in [(error_end, "NET-0000"), (closed_end, "NET-0001")] {
         let Ended::Closed(1011, reason) = ended else {
             panic!("{ended:?}")
         };
-        assert!(reason.starts_with("NET-0001"));
+        assert!(reason.starts_with(says), "{reason}");
     }
     assert_eq!(bill.lines[2].meters.audio_us, 2_000_000);
     assert!(of_type(&silent_read, "Metadata").is_empty());
@@ -448,4 +448,14 @@ async fn a_seed_decides_every_message() {
     assert_eq!(heard[0], heard[1]);
     assert_ne!(heard[0], heard[2]);
     assert!(said(&heard[0].0.0).split(' ').count() > 10);
+}
+
+#[tokio::test]
+async fn a_browser_may_send_its_key_as_a_protocol() {
+    let server = Deepgram::new(1).start().await.unwrap();
+    let protocol = [("sec-websocket-protocol", "token, dg-test")];
+
+    let socket = socket::connect(&server, PATH, &protocol).await.unwrap();
+
+    assert_eq!(socket.response.headers()["sec-websocket-protocol"], "token");
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use campanile_testkit::sim::{Bill, Fault, HOLD_AFTER, KEY, Line, OpenAi, Pace, Server, Why};
+use campanile_testkit::sim::{Bill, Fault, HOLD_AFTER, KEY, Line, OpenAi, Pace, Server, Tab, Why};
 use serde_json::{Value, json};
 
-use super::http::{Answer, Client};
+use super::http::{Answer, Client, read};
 
 const PATH: &str = "/v1/chat/completions";
 const BEARER: (&str, &str) = ("authorization", "Bearer sk-test");
@@ -337,24 +337,24 @@ async fn a_cut_is_where_the_script_says() {
         .await
         .unwrap();
 
-    let mut read = Vec::new();
+    let mut answers = Vec::new();
     for _ in 0..4 {
-        read.push(post(&server, &streamed()).await.unwrap());
+        answers.push(post(&server, &streamed()).await.unwrap());
     }
     let nothing = post(&server, &streamed()).await;
 
     let bill = server.settled().await;
-    assert!(read.iter().all(|answer| !answer.whole));
+    assert!(answers.iter().all(|answer| !answer.whole));
     assert!(nothing.is_err());
-    assert_eq!(read[0].deltas().len(), 0);
-    assert_eq!(read[0].events().0.len(), 1);
-    assert_eq!(read[1].deltas().len(), 4);
-    assert_eq!(read[2].deltas().concat(), reply);
-    assert!(!read[2].events().1);
-    assert!(read[3].body.len() < 700);
+    assert_eq!(answers[0].deltas().len(), 0);
+    assert_eq!(answers[0].events().0.len(), 1);
+    assert_eq!(answers[1].deltas().len(), 4);
+    assert_eq!(answers[2].deltas().concat(), reply);
+    assert!(!answers[2].events().1);
+    assert!(answers[3].body.len() < 700);
     assert_eq!(
         bill.lines[2].meters.completion_tokens,
-        read[2].deltas().len() as u64
+        answers[2].deltas().len() as u64
     );
     for line in &bill.lines {
         assert_eq!(line.why, Why::HungUp);
@@ -564,7 +564,7 @@ async fn a_named_client_gets_the_same_whoever_came_before() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_dropped_or_stopped_ends_its_connections() {
+async fn a_server_that_is_stopped_ends_its_connections() {
     let server = OpenAi::new(1)
         .fault(0, Fault::BlackHole)
         .start()
@@ -588,4 +588,101 @@ async fn a_server_that_is_dropped_or_stopped_ends_its_connections() {
     assert_eq!(only(&bill).why, Why::Failed);
     assert!(waiting.join_next().await.unwrap().unwrap());
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_closes_its_port_and_leaves_its_bill() {
+    let tab = Tab::new();
+    let server = OpenAi::new(1)
+        .tab(&tab)
+        .fault(0, Fault::HoldAfter { items: 2 })
+        .start()
+        .await
+        .unwrap();
+    let address = server.address().unwrap();
+    let mut client = Client::tcp(&server).await;
+    let response = client
+        .send(PATH, &[BEARER], streamed().to_string())
+        .await
+        .unwrap();
+
+    drop(server);
+
+    let line = only(&tab.settled().await).clone();
+    assert!(line.meters.completion_tokens >= 2);
+    assert_eq!(line.why, Why::HungUp);
+    assert!(!read(response).await.whole);
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+/// Twenty named clients at once, six requests each, some of which hang up.
+async fn crowd() -> Vec<(String, Why, u64, u64)> {
+    let server = OpenAi::new(21)
+        .fault_share(200, Fault::CutAfter { items: 3 })
+        .fault_share(100, Fault::ServerError)
+        .in_memory();
+    let mut clients = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        let mut connections: Vec<_> = (0..6).map(|_| server.connect()).collect();
+        clients.spawn(async move {
+            let key = format!("client {number}");
+            while let Some(io) = connections.pop() {
+                let mut client = Client::over(io).await;
+                let hold = connections.len().to_string();
+                let mut headers = vec![BEARER, (KEY, &key)];
+                if number % 4 == 0 {
+                    headers.push((HOLD_AFTER, &hold));
+                }
+                let sent = client.send(PATH, &headers, streamed().to_string()).await;
+                if number % 4 != 0 {
+                    read(sent.expect("an answer")).await;
+                }
+            }
+        });
+    }
+    clients.join_all().await;
+    let bill = server.settled().await;
+    let mut lines: Vec<_> = bill
+        .lines
+        .into_iter()
+        .map(|line| {
+            let meters = line.meters;
+            let key = line.key.expect("all have names");
+            (
+                key,
+                line.why,
+                meters.prompt_tokens,
+                meters.completion_tokens,
+            )
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_clients_get_the_same_bill_in_any_order() {
+    let first = crowd().await;
+
+    for _ in 0..4 {
+        assert_eq!(crowd().await, first);
+    }
+    assert_eq!(first.len(), 120);
+    let share = |why| first.iter().filter(|line| line.1 == why).count();
+    assert!(share(Why::HungUp) > 30 && share(Why::Failed) > 2 && share(Why::Completed) > 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_real_pace_takes_its_time() {
+    let server = OpenAi::new(1).realtime().in_memory();
+    let mut client = Client::over(server.connect()).await;
+    let began = tokio::time::Instant::now();
+
+    client
+        .post(PATH, &[BEARER], streamed().to_string())
+        .await
+        .unwrap();
+
+    let took = began.elapsed().as_millis();
+    assert!((180..20_000).contains(&took), "{took} ms");
 }

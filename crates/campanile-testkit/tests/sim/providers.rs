@@ -2,6 +2,8 @@
 
 use campanile_testkit::sim::{Cartesia, Deepgram, OpenAi, Provider, Providers};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::http::Client;
 use super::socket;
@@ -75,4 +77,38 @@ async fn stopping_ends_what_is_open_at_any_of_them() {
     assert_eq!((bill.open, bill.lines.len()), (0, 1));
     assert_eq!(bill.lines[0].meters.audio_us, 100_000);
     socket.read().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn nonsense_on_the_line_ends_no_server() {
+    let providers = Providers::start(1).await.unwrap();
+    let nonsense: [&[u8]; 6] = [
+        b"",
+        b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 99999999999999999999\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: sim\r\ncontent-length: 100\r\n\r\n{",
+    ];
+    let servers = [&providers.openai, &providers.deepgram, &providers.cartesia];
+
+    for server in servers {
+        for bytes in nonsense {
+            let mut socket = TcpStream::connect(server.address().unwrap()).await.unwrap();
+            socket.write_all(bytes).await.unwrap();
+            socket.shutdown().await.unwrap();
+            let mut read = Vec::new();
+            let _ = socket.read_to_end(&mut read).await;
+            assert!(!read.starts_with(b"HTTP/1.1 2"), "{read:?}");
+        }
+        let answer = Client::tcp(server)
+            .await
+            .post("/nowhere", &[], "")
+            .await
+            .unwrap();
+        assert!(matches!(answer.status, 401 | 404), "{}", answer.status);
+    }
+
+    let bill = providers.stop().await;
+    assert!(bill.lines.iter().all(|line| line.meters.is_zero()));
 }

@@ -39,8 +39,9 @@ impl Talk {
 
     pub(super) async fn run(mut self, mut socket: Socket) {
         loop {
-            if let Some(code) = socket.closing(false) {
-                return self.fail(socket, code).await;
+            if let Some((code, reason)) = socket.closing(false) {
+                socket.close(code, reason).await;
+                return self.fail(socket).await;
             }
             let speaker = self.speaker().filter(|_| socket.is_open());
             let now = Instant::now();
@@ -170,10 +171,8 @@ impl Talk {
         socket.cut().await;
     }
 
-    /// Closes the connection with a code.
-    async fn fail(mut self, mut socket: Socket, code: u16) {
-        socket.close(code).await;
-        // What was under way is received all the same.
+    /// Receives what was under way when the connection was closed.
+    async fn fail(mut self, mut socket: Socket) {
         loop {
             match socket.hear().await {
                 Heard::Close | Heard::Gone => return self.end(Why::Failed),

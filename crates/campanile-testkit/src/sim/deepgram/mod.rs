@@ -122,7 +122,7 @@ impl Listen {
         let talk = Talk::new(desk, &ticket, open, ask, ear);
         let mut headers = vec![("dg-request-id", ticket.request_id.clone())];
         let protocols = header(visit.request.headers(), "sec-websocket-protocol");
-        if protocols.is_some() {
+        if protocols.is_some_and(|list| list.starts_with("token")) {
             headers.push(("sec-websocket-protocol", String::from("token")));
         }
         Socket::upgrade(

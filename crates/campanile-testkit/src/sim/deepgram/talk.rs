@@ -7,6 +7,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use super::super::bill::{Open, Why};
 use super::super::desk::{Desk, Ticket};
+use super::super::fault::IDLE_REASON;
 use super::super::pace::{Gait, rest};
 use super::super::socket::{Due, Heard, Socket};
 use super::ask::Ask;
@@ -42,12 +43,14 @@ enum Next {
 /// How a connection ends badly.
 enum Trouble {
     Due(Due),
-    Close(u16),
+    Close(u16, &'static str),
 }
 
 /// What the script has for this moment; what was to come later comes at the `end`.
 fn trouble(socket: &mut Socket, end: bool) -> Option<Trouble> {
-    let close = socket.closing(end).map(Trouble::Close);
+    let close = socket
+        .closing(end)
+        .map(|(code, reason)| Trouble::Close(code, reason));
     close.or_else(|| socket.due(end).map(Trouble::Due))
 }
 
@@ -86,7 +89,7 @@ impl Talk {
                 biased;
                 () = sleep_until(message_at.unwrap_or(self.idle_at)), if message_at.is_some() => continue,
                 heard = socket.hear() => self.take(heard, &mut socket).await,
-                () = sleep_until(self.idle_at) => return self.fail(socket, Trouble::Close(1011)).await,
+                () = sleep_until(self.idle_at) => return self.fail(socket, Trouble::Close(1011, IDLE_REASON)).await,
             };
             match next {
                 Next::GoOn => {}
@@ -171,13 +174,13 @@ impl Talk {
         if socket.tells_usage() {
             socket.say(&self.metadata()).await;
         }
-        socket.close(1000).await;
+        socket.close(1000, "").await;
         socket.farewell().await;
     }
 
     /// Ends the connection badly.
     async fn fail(mut self, mut socket: Socket, trouble: Trouble) {
-        let code = match trouble {
+        let (code, reason) = match trouble {
             Trouble::Due(Due::Cut) => {
                 self.open.close(Why::HungUp);
                 return socket.cut().await;
@@ -185,12 +188,12 @@ impl Talk {
             Trouble::Due(Due::Error) => {
                 let error = problem("InternalServerError", "Something went wrong.");
                 socket.say(&error).await;
-                1011
+                (1011, "NET-0000: internal error")
             }
-            Trouble::Close(code) => code,
+            Trouble::Close(code, reason) => (code, reason),
         };
         self.open.expect(Why::Failed);
-        socket.close(code).await;
+        socket.close(code, reason).await;
         // What was under way is received all the same.
         loop {
             match socket.hear().await {
