@@ -1,0 +1,8 @@
+//! The simulated providers, spoken to by plain clients of HTTP and WebSockets.
+
+mod cartesia;
+mod deepgram;
+mod http;
+mod openai;
+mod providers;
+mod socket;
