@@ -1,10 +1,14 @@
 //! What providers of real-time AI really send: bytes in, facts out.
+pub mod audio;
+pub mod cartesia;
 mod decimal;
+pub mod deepgram;
 mod documents;
 mod eventstream;
 mod failure;
 mod json;
 mod lines;
+pub mod openai;
 mod report;
 mod wire;
 
