@@ -1,4 +1,5 @@
 //! What providers of real-time AI really send: bytes in, facts out.
+pub mod anthropic;
 pub mod audio;
 pub mod cartesia;
 mod decimal;
@@ -10,6 +11,7 @@ mod json;
 mod lines;
 pub mod openai;
 mod report;
+mod turns;
 mod wire;
 
 pub use decimal::Decimal;

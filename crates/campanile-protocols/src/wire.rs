@@ -46,6 +46,8 @@ pub struct Decoder<R> {
 #[derive(Debug)]
 pub(crate) struct State {
     report: Report,
+    /// What is billed, where that is not what the totals say.
+    billed: Option<Report>,
     keep_text: bool,
     provider: Name,
     introduced: bool,
@@ -81,6 +83,7 @@ impl<R: Read> Decoder<R> {
             framing: Framing::Open,
             state: State {
                 report: Report::default(),
+                billed: None,
                 keep_text: true,
                 provider: Name::from_static(R::PROVIDER),
                 introduced: false,
@@ -199,7 +202,7 @@ impl State {
         };
         read(reader, &mut out);
         if out.reported {
-            self.report.note(noted);
+            self.billed.as_ref().unwrap_or(&self.report).note(noted);
         }
         if !self.introduced {
             self.introduced = true;
@@ -283,9 +286,10 @@ impl Out<'_> {
         &mut self.state.report
     }
 
-    /// What was reported so far, to look at.
-    pub(crate) fn reported(&self) -> &Report {
-        &self.state.report
+    /// What is billed, where that is not what the totals say: the meters are noted of this instead.
+    pub(crate) fn bill(&mut self, billed: Report) {
+        self.reported = true;
+        self.state.billed = Some(billed);
     }
 
     /// The raw JSON string that names the model. An empty one says nothing.
