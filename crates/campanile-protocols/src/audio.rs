@@ -1,0 +1,98 @@
+//! Seconds of raw audio, from bytes.
+
+/// How samples are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Encoding {
+    /// 16-bit samples (`linear16`, `pcm_s16le`).
+    Linear16,
+    /// 24-bit samples.
+    Linear24,
+    /// 32-bit samples, whole or float (`linear32`, `pcm_f32le`).
+    Linear32,
+    /// One byte for each sample (`mulaw`, `alaw`).
+    Law,
+    /// Compressed, or in a container: bytes say nothing of seconds.
+    Other,
+}
+
+impl Encoding {
+    /// The encoding of that name, in the spelling of any provider.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name {
+            "linear16" | "pcm_s16le" | "pcm16" | "s16le" | "pcm" | "LINEAR16" | "PCM" => {
+                Self::Linear16
+            }
+            "linear24" | "pcm_s24le" => Self::Linear24,
+            "linear32" | "pcm_s32le" | "pcm_f32le" | "f32le" => Self::Linear32,
+            "mulaw" | "alaw" | "pcm_mulaw" | "pcm_alaw" | "g711_ulaw" | "g711_alaw" | "ulaw"
+            | "MULAW" | "ALAW" | "wav/ulaw" | "wav/alaw" => Self::Law,
+            _ => Self::Other,
+        }
+    }
+
+    /// Bytes of one sample; `None` where there is no such number.
+    #[must_use]
+    pub const fn sample_bytes(self) -> Option<u64> {
+        match self {
+            Self::Linear16 => Some(2),
+            Self::Linear24 => Some(3),
+            Self::Linear32 => Some(4),
+            Self::Law => Some(1),
+            Self::Other => None,
+        }
+    }
+}
+
+/// Counts bytes of raw audio, and says how long it lasts. Bytes are added up first and divided once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pcm {
+    bytes: u64,
+    /// Bytes of one second; zero where nobody knows.
+    second: u64,
+}
+
+impl Pcm {
+    pub(crate) fn new(encoding: Encoding, sample_rate: u64, channels: u64) -> Self {
+        let second = encoding
+            .sample_bytes()
+            .and_then(|bytes| bytes.checked_mul(sample_rate)?.checked_mul(channels));
+        Self {
+            bytes: 0,
+            second: second.unwrap_or(0),
+        }
+    }
+
+    /// Whether bytes say seconds.
+    pub(crate) fn is_known(self) -> bool {
+        self.second > 0
+    }
+
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Microseconds of everything added so far, rounded down.
+    pub(crate) fn micros(self) -> Option<u64> {
+        let micros = (u128::from(self.bytes) * 1_000_000).checked_div(self.second.into())?;
+        u64::try_from(micros).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_become_microseconds_without_drift() {
+        let mut pcm = Pcm::new(Encoding::Linear16, 16_000, 1);
+        for _ in 0..3 {
+            pcm.add(641);
+        }
+
+        assert_eq!(pcm.micros(), Some(60_093));
+        assert_eq!(Pcm::new(Encoding::Other, 48_000, 1).micros(), None);
+        assert_eq!(Pcm::new(Encoding::Law, 0, 1).micros(), None);
+    }
+}

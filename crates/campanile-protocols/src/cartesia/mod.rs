@@ -1,0 +1,3 @@
+//! Cartesia: text to speech, and speech to text.
+
+pub mod tts;

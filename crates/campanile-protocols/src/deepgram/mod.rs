@@ -1,0 +1,3 @@
+//! Deepgram: speech to text, and text to speech.
+
+pub mod live;

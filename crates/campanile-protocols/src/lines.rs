@@ -1,0 +1,182 @@
+//! Lines and server-sent events, cut anywhere, in constant memory.
+
+use memchr::memchr;
+
+/// The longest line that is put together from pieces. A longer one is skipped, and counted.
+const MAX_LINE: usize = 1 << 20;
+
+/// Cuts bytes into lines without their ends (LF or CRLF).
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    kept: Vec<u8>,
+    skipping: bool,
+    /// How many lines were too long.
+    pub(crate) skipped: u64,
+}
+
+impl Lines {
+    /// Takes bytes; calls `take` with each line that is complete.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], take: &mut dyn FnMut(&[u8])) {
+        while let Some(end) = memchr(b'\n', bytes) {
+            let (line, rest) = bytes.split_at(end);
+            bytes = rest.get(1..).unwrap_or_default();
+            if self.skipping {
+                self.skipping = false;
+            } else if self.kept.is_empty() && line.len() <= MAX_LINE {
+                take(without_return(line));
+            } else {
+                self.keep(line);
+                if !std::mem::take(&mut self.skipping) {
+                    take(without_return(&self.kept));
+                }
+                self.kept.clear();
+            }
+        }
+        if !self.skipping {
+            self.keep(bytes);
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.kept.len() + bytes.len() > MAX_LINE {
+            self.kept = Vec::new();
+            self.skipping = true;
+            self.skipped += 1;
+        } else {
+            self.kept.extend_from_slice(bytes);
+        }
+    }
+
+    /// The last line, if it had no end.
+    pub(crate) fn end(&mut self, take: &mut dyn FnMut(&[u8])) {
+        if !self.kept.is_empty() {
+            take(without_return(&self.kept));
+            self.kept = Vec::new();
+        }
+        self.skipping = false;
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Cuts bytes into server-sent events.
+///
+/// A `data:` line that ends like JSON is handed over at once, without waiting for the blank line after it: all
+/// providers of this field write one line for each event, and a cut stream then still gives what it held.
+#[derive(Debug, Default)]
+pub(crate) struct Sse {
+    lines: Lines,
+    event: Event,
+}
+
+#[derive(Debug, Default)]
+struct Event {
+    name: Vec<u8>,
+    data: Vec<u8>,
+}
+
+/// The longest event name that is kept; real ones are below 64 bytes.
+const MAX_NAME: usize = 256;
+
+impl Sse {
+    /// Takes bytes; calls `take` with the name (empty where there is none) and the data of each event.
+    pub(crate) fn feed(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) {
+        let event = &mut self.event;
+        self.lines.feed(bytes, &mut |line| event.line(line, take));
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn end(&mut self, take: &mut dyn FnMut(&[u8], &[u8])) {
+        let event = &mut self.event;
+        self.lines.end(&mut |line| event.line(line, take));
+        event.line(b"", take);
+    }
+
+    /// How many lines were too long.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.lines.skipped
+    }
+}
+
+impl Event {
+    fn line(&mut self, line: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) {
+        if let Some(data) = line.strip_prefix(b"data:") {
+            let data = data.strip_prefix(b" ").unwrap_or(data);
+            if self.data.is_empty() && matches!(data, [b'{', .., b'}']) {
+                take(&self.name, data);
+            } else if self.data.len() + data.len() <= MAX_LINE {
+                if !self.data.is_empty() {
+                    self.data.push(b'\n');
+                }
+                self.data.extend_from_slice(data);
+            }
+        } else if line.is_empty() {
+            if !self.data.is_empty() {
+                take(&self.name, &self.data);
+                self.data.clear();
+            }
+            self.name.clear();
+        } else if let Some(name) = line.strip_prefix(b"event:") {
+            let name = name.strip_prefix(b" ").unwrap_or(name);
+            self.name.clear();
+            self.name
+                .extend_from_slice(name.get(..MAX_NAME).unwrap_or(name));
+        }
+        // `id:`, `retry:` and comments say nothing of usage.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(chunks: &[&[u8]]) -> Vec<(String, String)> {
+        let mut sse = Sse::default();
+        let mut found = Vec::new();
+        let mut take = |name: &[u8], data: &[u8]| {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            found.push((text(name), text(data)));
+        };
+        for chunk in chunks {
+            sse.feed(chunk, &mut take);
+        }
+        sse.end(&mut take);
+        found
+    }
+
+    #[test]
+    fn any_cut_gives_the_same_events() {
+        let body = b": hello\r\nevent: a\r\ndata: {\"x\":1}\r\n\r\nid: 7\ndata:{\"y\":\ndata: 2}\n\nevent: b\ndata: [DONE]";
+        let whole = events(&[body]);
+        let pair = |name: &str, data: &str| (name.to_owned(), data.to_owned());
+        assert_eq!(
+            whole,
+            [
+                pair("a", "{\"x\":1}"),
+                pair("", "{\"y\":\n2}"),
+                pair("b", "[DONE]")
+            ]
+        );
+
+        for cut in 0..body.len() {
+            assert_eq!(events(&[&body[..cut], &body[cut..]]), whole, "{cut}");
+        }
+    }
+
+    #[test]
+    fn an_endless_line_is_skipped_and_the_next_one_read() {
+        let mut sse = Sse::default();
+        let mut found = 0;
+        let piece = [b'x'; 4096];
+        for _ in 0..1024 {
+            sse.feed(&piece, &mut |_, _| found += 1);
+        }
+        assert!(sse.lines.kept.capacity() <= 2 * MAX_LINE);
+
+        sse.feed(b"\ndata: {\"a\":1}\n", &mut |_, _| found += 1);
+
+        assert_eq!((found, sse.skipped()), (1, 1));
+    }
+}

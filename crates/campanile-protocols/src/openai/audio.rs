@@ -1,0 +1,172 @@
+//! Transcription and speech over HTTP, images, and what else reports beside its result.
+
+use crate::failure;
+use crate::json::{self, pick};
+use crate::openai::usage;
+use crate::report::{Clock, Report};
+use crate::wire::{Out, Read, name};
+use campanile_core::{Count, Evidence, Facts, Meter, Mode, Name, Served, Tally};
+
+/// Decodes one reply of `audio/transcriptions`, `audio/speech`, or `images/generations`.
+pub type Decoder = crate::Decoder<Results>;
+
+/// Reads results; see [`Decoder`].
+#[derive(Debug, Default)]
+pub struct Results {
+    images: bool,
+}
+
+impl Decoder {
+    /// A decoder for images: tokens of the answer are tokens of an image.
+    #[must_use]
+    pub fn images() -> Self {
+        Self::with(Results { images: true })
+    }
+}
+
+impl Read for Results {
+    const PROVIDER: &'static str = "openai";
+
+    fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
+        let [kind, delta, text, reported, duration, error, model] = pick(
+            message,
+            [
+                "type", "delta", "text", "usage", "duration", "error", "model",
+            ],
+        );
+        let kind = kind.and_then(json::text);
+        let kind = kind.as_deref().unwrap_or(event);
+        out.model(model);
+        if error.is_some() || kind == "error" {
+            out.failure(failure::read(message));
+        }
+        match kind {
+            "transcript.text.delta" => {
+                out.delta(&delta.and_then(json::text).unwrap_or_default());
+            }
+            // The whole text was said in deltas.
+            "transcript.text.done" => out.piece(),
+            "speech.audio.delta" => out.piece(),
+            _ => {
+                if let Some(text) = text.and_then(json::filled) {
+                    out.delta(&text);
+                }
+            }
+        }
+        let mut report = reported
+            .map(|raw| usage(raw, out.provider()))
+            .unwrap_or_default();
+        if self.images && report.image_out.is_none() {
+            report.image_out = report.totals.output_tokens;
+        }
+        if report.totals.audio_seconds.is_none() && report.totals.input_tokens.is_none() {
+            report.totals.audio_seconds = duration.and_then(json::decimal);
+        }
+        if report.says_something() {
+            self.seconds(&report, out);
+            out.report().replace(report);
+        }
+    }
+}
+
+impl Results {
+    fn seconds(&self, report: &Report, out: &mut Out<'_>) {
+        if report.totals.audio_seconds.is_some() && report.clock == Clock::Heard {
+            out.noted().served().terms.mode = Some(Mode::Prerecorded);
+        }
+    }
+}
+
+/// What the body of an `audio/speech` request says: its characters are what is billed where no tokens are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestFacts {
+    /// The model that is asked for.
+    pub model: Option<Name>,
+    /// Unicode scalar values to be spoken.
+    pub characters: Option<u64>,
+}
+
+impl RequestFacts {
+    /// Reads a request's body.
+    #[must_use]
+    pub fn read(body: &[u8]) -> Self {
+        let body = String::from_utf8_lossy(body);
+        let [model, input] = pick(&body, ["model", "input"]);
+        Self {
+            model: name(model),
+            characters: input
+                .and_then(json::text)
+                .map(|text| text.chars().count() as u64),
+        }
+    }
+}
+
+impl Facts for RequestFacts {
+    fn usage(&self, tally: &Tally) {
+        if let Some(characters) = self.characters {
+            tally.set(
+                Meter::Characters,
+                Count::exact(characters, Evidence::Measured),
+            );
+        }
+    }
+
+    fn served(&self, served: &mut Served) {
+        if self.model.is_some() {
+            served.requested.clone_from(&self.model);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use campanile_core::{Decode, Frame, Noted};
+
+    fn read(body: &str) -> (Decoder, Noted) {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        decoder.received(Frame::Body(body.as_bytes()), &mut noted);
+        decoder.ended(&mut noted);
+        (decoder, noted)
+    }
+
+    #[test]
+    fn rounded_seconds_are_what_is_billed() {
+        let (_, noted) =
+            read(r#"{"duration":36.71,"text":"Hi.","usage":{"type":"duration","seconds":37}}"#);
+
+        let usage = noted.noted_usage().unwrap();
+        assert_eq!(usage.at_least(Meter::ServerAudioUs), 37_000_000);
+        assert_eq!(noted.spoken(), Some("Hi."));
+    }
+
+    #[test]
+    fn tokens_of_a_transcript_have_singular_details() {
+        let (decoder, noted) = read(
+            r#"{"text":"Hi.","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"text_tokens":4,"audio_tokens":10},"output_tokens":3,"total_tokens":17}}"#,
+        );
+
+        assert_eq!(decoder.inclusive().audio_input_tokens, Some(10));
+        assert_eq!(noted.noted_usage().unwrap().at_least(Meter::InputTokens), 4);
+    }
+
+    #[test]
+    fn a_duration_without_usage_is_reported() {
+        let (decoder, _) = read(r#"{"text":"Hi.","duration":5.5}"#);
+
+        assert_eq!(
+            decoder.inclusive().audio_seconds.unwrap().to_string(),
+            "5.5"
+        );
+    }
+
+    #[test]
+    fn speech_is_billed_by_its_request() {
+        let facts = RequestFacts::read(br#"{"model":"tts-1","input":"caf\u00e9"}"#);
+
+        let tally = Tally::default();
+        facts.usage(&tally);
+        assert_eq!(tally.snapshot().at_least(Meter::Characters), 4);
+    }
+}

@@ -1,0 +1,141 @@
+//! Speech to speech over a WebSocket: OpenAI, Azure, Azure Voice Live, xAI.
+//!
+//! Each turn reports its whole conversation again: turns add up. What a transcription of the input uses is billed to
+//! another model, and is left out here.
+
+use crate::failure;
+use crate::json::{self, pick};
+use crate::openai::usage;
+use crate::report::Clock;
+use crate::turns::Turns;
+use crate::wire::{Out, Read};
+use campanile_core::Moment;
+
+/// Decodes one session.
+pub type Decoder = crate::Decoder<Realtime>;
+
+/// Reads sessions; see [`Decoder`].
+#[derive(Debug, Default)]
+pub struct Realtime {
+    turns: Turns,
+}
+
+impl Read for Realtime {
+    const PROVIDER: &'static str = "openai";
+
+    fn message(&mut self, _event: &str, message: &str, out: &mut Out<'_>) {
+        let [kind] = pick(message, ["type"]);
+        let Some(kind) = kind.and_then(json::text) else {
+            return;
+        };
+        match kind.as_ref() {
+            "session.created" | "session.updated" => {
+                let [session] = pick(message, ["session"]);
+                let [model, id] = pick(session.unwrap_or(""), ["model", "id"]);
+                out.model(model);
+                out.request_id(id);
+            }
+            "response.done" => self.done(message, out),
+            "conversation.item.input_audio_transcription.completed" => {
+                let [transcript] = pick(message, ["transcript"]);
+                out.noted().moment(Moment::UtteranceEnd);
+                if out.keeps_text()
+                    && let Some(text) = transcript.and_then(json::filled)
+                {
+                    out.noted().text(&text);
+                }
+            }
+            "error" => out.failure(failure::read(message)),
+            kind if kind.ends_with(".delta") => piece(kind, message, out),
+            _ => {}
+        }
+    }
+}
+
+fn piece(kind: &str, message: &str, out: &mut Out<'_>) {
+    match kind {
+        "response.audio.delta" | "response.output_audio.delta" => out.piece(),
+        "response.text.delta"
+        | "response.output_text.delta"
+        | "response.audio_transcript.delta"
+        | "response.output_audio_transcript.delta" => {
+            let [delta] = pick(message, ["delta"]);
+            if let Some(text) = delta.and_then(json::filled) {
+                out.delta(&text);
+            }
+        }
+        "response.function_call_arguments.delta" => out.delta(""),
+        _ => {}
+    }
+}
+
+impl Realtime {
+    fn done(&mut self, message: &str, out: &mut Out<'_>) {
+        let [response, beside] = pick(message, ["response", "usage"]);
+        let [id, inside, status] = pick(response.unwrap_or(""), ["id", "usage", "status_details"]);
+        out.noted().moment(Moment::UtteranceEnd);
+        if let Some(details) = status.filter(|details| details.contains("\"error\"")) {
+            out.failure(failure::read(details));
+        }
+        // xAI leaves the one inside empty and says it beside the response.
+        let said = [inside, beside];
+        let said = said.into_iter().flatten().find(|raw| raw.len() > 2);
+        let Some(raw) = said.filter(|raw| raw.starts_with('{')) else {
+            return;
+        };
+        let mut turn = usage(raw, out.provider());
+        let [billable, made] = pick(raw, ["billable_audio_seconds", "output_audio_seconds"]);
+        let seconds = [billable, made]
+            .into_iter()
+            .flatten()
+            .find_map(json::decimal);
+        if seconds.is_some() {
+            turn.totals.audio_seconds = seconds;
+            turn.clock = Clock::Spoken;
+        }
+        let id = id.and_then(json::text);
+        let sum = self.turns.report(id.as_deref(), turn);
+        out.report().replace(sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use campanile_core::{Decode, Frame, Meter, Noted};
+
+    #[test]
+    fn turns_add_up_and_transcription_stays_apart() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        for frame in [
+            r#"{"type":"session.created","session":{"id":"s","model":"gpt-rt"}}"#,
+            r#"{"type":"conversation.item.input_audio_transcription.completed","transcript":"hello","usage":{"type":"duration","seconds":3}}"#,
+            r#"{"type":"response.done","response":{"id":"a","usage":{"total_tokens":83,"input_tokens":63,"output_tokens":20,"input_token_details":{"text_tokens":33,"audio_tokens":30,"cached_tokens":0},"output_token_details":{"text_tokens":5,"audio_tokens":15}}}}"#,
+            r#"{"type":"response.done","response":{"id":"b","usage":{"total_tokens":123,"input_tokens":103,"output_tokens":20,"input_token_details":{"text_tokens":43,"audio_tokens":60,"cached_tokens":64,"cached_tokens_details":{"text_tokens":34,"audio_tokens":30}},"output_token_details":{"text_tokens":5,"audio_tokens":15}}}}"#,
+        ] {
+            decoder.received(Frame::Text(frame), &mut noted);
+        }
+
+        assert_eq!(decoder.inclusive().input_tokens, Some(166));
+        assert_eq!(decoder.inclusive().audio_seconds, None);
+        let usage = noted.noted_usage().unwrap();
+        assert!(usage.is_exact());
+        assert_eq!(usage.at_least(Meter::CachedAudioTokens), 30);
+        assert_eq!(usage.at_least(Meter::CachedInputTokens), 34);
+        assert_eq!(usage.at_least(Meter::AudioInputTokens), 60);
+        assert_eq!(usage.at_least(Meter::InputTokens), 42);
+        assert_eq!(usage.at_least(Meter::AudioOutputTokens), 30);
+    }
+
+    #[test]
+    fn usage_beside_an_empty_one_is_taken() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        let done = r#"{"type":"response.done","response":{"id":"a","usage":{}},"usage":{"input_tokens":7,"input_token_details":{"text_tokens":7,"audio_tokens":0},"output_tokens":113,"output_token_details":{"text_tokens":9,"audio_tokens":104},"total_tokens":120,"output_audio_seconds":2.08,"billable_audio_seconds":1}}"#;
+
+        decoder.received(Frame::Text(done), &mut noted);
+
+        let usage = noted.noted_usage().unwrap();
+        assert_eq!(usage.at_least(Meter::SpeechUs), 1_000_000);
+        assert_eq!(usage.at_least(Meter::AudioOutputTokens), 104);
+    }
+}

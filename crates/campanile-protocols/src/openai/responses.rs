@@ -1,0 +1,181 @@
+//! Responses: whole, streamed, over a WebSocket, in the background; and threads' runs before them.
+//!
+//! `response.usage` is null until the response ends, and is told once more by each poll of the same id. On a
+//! WebSocket responses follow one another: they add up, each id once.
+
+use crate::failure;
+use crate::json::{self, pick};
+use crate::openai::usage;
+use crate::turns::Turns;
+use crate::wire::{Out, Read};
+
+/// Decodes one response, or one WebSocket of them.
+pub type Decoder = crate::Decoder<Responses>;
+
+/// Reads Responses; see [`Decoder`].
+#[derive(Debug, Default)]
+pub struct Responses {
+    turns: Turns,
+}
+
+impl Read for Responses {
+    const PROVIDER: &'static str = "openai";
+
+    fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
+        let [kind, delta, response, error, object] =
+            pick(message, ["type", "delta", "response", "error", "object"]);
+        let kind = kind.and_then(json::text);
+        let kind = kind.as_deref().unwrap_or(event);
+        if kind.ends_with(".delta") {
+            if let Some(delta) = delta {
+                piece(kind, delta, out);
+            }
+        } else if let Some(response) = response {
+            self.response(response, false, out);
+        } else if kind == "error" || (object.is_none() && error.is_some_and(|error| error != "{}"))
+        {
+            out.failure(failure::read(message));
+        } else if object.is_some() {
+            self.response(message, true, out);
+        }
+    }
+}
+
+/// Reads a delta of text, arguments, reasoning or audio: only text is spoken.
+fn piece(kind: &str, delta: &str, out: &mut Out<'_>) {
+    match kind {
+        "response.output_text.delta" if out.keeps_text() => {
+            out.delta(&json::text(delta).unwrap_or_default());
+        }
+        _ if delta != "\"\"" => out.delta(""),
+        _ => {}
+    }
+}
+
+impl Responses {
+    /// Reads a response object; its text is read only where no deltas brought it.
+    fn response(&mut self, response: &str, whole: bool, out: &mut Out<'_>) {
+        let [id, model, tier, reported, error, output, object] = pick(
+            response,
+            [
+                "id",
+                "model",
+                "service_tier",
+                "usage",
+                "error",
+                "output",
+                "object",
+            ],
+        );
+        // A step of a run says its own usage, which the run says again; a counting call uses nothing.
+        if matches!(
+            object,
+            Some("\"thread.run.step\"" | "\"response.input_tokens\"" | "\"list\"")
+        ) {
+            return;
+        }
+        out.model(model);
+        out.request_id(id);
+        out.tier(tier.filter(|tier| *tier != "\"auto\""));
+        if error.is_some() {
+            out.failure(failure::read(response));
+        }
+        let mut searches = Searches::default();
+        if let Some(output) = output {
+            json::items(output, |item| searches.item(item, whole, out));
+        }
+        if let Some(raw) = reported.filter(|raw| raw.starts_with('{')) {
+            let mut report = usage(raw, out.provider());
+            report.web_searches = (searches.web > 0).then_some(searches.web);
+            report.file_searches = (searches.file > 0).then_some(searches.file);
+            if report.says_something() {
+                let id = id.and_then(json::text);
+                let sum = self.turns.report(id.as_deref(), report);
+                out.report().replace(sum);
+            }
+        }
+    }
+}
+
+/// Tools that the provider ran, and bills.
+#[derive(Debug, Default)]
+struct Searches {
+    web: u64,
+    file: u64,
+}
+
+impl Searches {
+    fn item(&mut self, item: &str, whole: bool, out: &mut Out<'_>) {
+        let [kind, content] = pick(item, ["type", "content"]);
+        match kind {
+            Some("\"web_search_call\"") => self.web += 1,
+            Some("\"file_search_call\"") => self.file += 1,
+            _ => {}
+        }
+        if !whole {
+            return;
+        }
+        match content {
+            Some(content) if kind == Some("\"message\"") => json::items(content, |part| {
+                if let Some(text) = pick(part, ["text"])[0].and_then(json::filled) {
+                    out.delta(&text);
+                }
+            }),
+            _ => out.piece(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use campanile_core::{Decode, Facts, Frame, Meter, Noted};
+
+    fn completed(id: &str, input: u64) -> String {
+        format!(
+            r#"{{"type":"response.completed","response":{{"id":"{id}","object":"response","model":"gpt-x-1","service_tier":"flex","error":null,"output":[{{"type":"web_search_call"}},{{"type":"message","content":[{{"type":"output_text","text":"Hi"}}]}}],"usage":{{"input_tokens":{input},"input_tokens_details":{{"cached_tokens":4}},"output_tokens":6,"output_tokens_details":{{"reasoning_tokens":2}},"total_tokens":0}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_stream_says_its_usage_at_its_end() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        let body = format!(
+            "event: response.created\ndata: {{\"type\":\"response.created\",\"response\":{{\"id\":\"r\",\"model\":\"gpt-x-1\",\"usage\":null}}}}\n\nevent: response.output_text.delta\ndata: {{\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}}\n\nevent: response.completed\ndata: {}\n\n",
+            completed("r", 10)
+        );
+
+        decoder.received(Frame::Body(body.as_bytes()), &mut noted);
+
+        assert_eq!(noted.spoken(), Some("Hi"));
+        let usage = noted.noted_usage().unwrap();
+        assert_eq!(usage.at_least(Meter::InputTokens), 6);
+        assert_eq!(usage.at_least(Meter::OutputTokens), 4);
+        assert_eq!(usage.at_least(Meter::WebSearches), 1);
+        let served = noted.noted_served().unwrap();
+        assert_eq!(served.terms.tier.as_deref(), Some("flex"));
+        assert!(served.terms.tier_served);
+    }
+
+    #[test]
+    fn responses_on_one_socket_add_up_each_once() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        for id in ["r1", "r1", "r2"] {
+            decoder.received(Frame::Text(&completed(id, 10)), &mut noted);
+        }
+
+        assert_eq!(decoder.inclusive().input_tokens, Some(20));
+    }
+
+    #[test]
+    fn a_failed_response_is_a_failure() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+
+        let failed = r#"{"type":"response.failed","response":{"id":"r","object":"response","error":{"code":"server_error","message":"m"},"usage":null}}"#;
+        decoder.received(Frame::Text(failed), &mut noted);
+
+        let failure = Facts::failure(&noted).unwrap();
+        assert_eq!(failure.kind, campanile_core::FailureKind::Server);
+        assert_eq!(noted.noted_usage(), None);
+    }
+}

@@ -1,0 +1,342 @@
+//! The frame of every decoder: bodies and messages are cut into whole pieces here, and read by a [`Read`].
+
+use crate::documents::Documents;
+use crate::eventstream::EventStream;
+use crate::lines::Sse;
+use crate::report::{Inclusive, Report};
+use campanile_core::{Decode, Failure, Frame, Moment, Name, Noted};
+use std::borrow::Cow;
+
+/// Reads the whole messages of one family. Implemented in this crate, for the types that [`Decoder`] is made of.
+pub trait Read: Send + Default + std::fmt::Debug {
+    /// The provider that bills, unless the decoder was told another one.
+    #[doc(hidden)]
+    const PROVIDER: &'static str = "";
+
+    /// One message of the provider: a JSON body, the data of an event, a text frame.
+    #[doc(hidden)]
+    fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>);
+
+    /// One binary frame of the provider.
+    #[doc(hidden)]
+    fn binary(&mut self, _bytes: &[u8], _out: &mut Out<'_>) {}
+
+    /// One frame that goes to the provider.
+    #[doc(hidden)]
+    fn sent(&mut self, _frame: Frame<'_>, _out: &mut Out<'_>) {}
+
+    /// Nothing more will come.
+    #[doc(hidden)]
+    fn ended(&mut self, _out: &mut Out<'_>) {}
+}
+
+/// Decodes one exchange: a reply's body (JSON, server-sent events, NDJSON, an AWS event stream: told apart by
+/// their first byte) or one WebSocket.
+///
+/// Each piece gives its facts as soon as it is whole. Memory is bounded: of a message longer than 1 MiB the
+/// largest members, or all of it, are left out and counted in [`left_out`](Decoder::left_out).
+#[derive(Debug)]
+pub struct Decoder<R> {
+    pub(crate) reader: R,
+    framing: Framing,
+    state: State,
+}
+
+/// What a decoder keeps beside its reader.
+#[derive(Debug)]
+pub(crate) struct State {
+    report: Report,
+    /// What is billed, where that is not what the totals say.
+    billed: Option<Report>,
+    keep_text: bool,
+    provider: Name,
+    introduced: bool,
+    left_out: u64,
+}
+
+#[derive(Debug, Default)]
+enum Framing {
+    /// Nothing came yet.
+    #[default]
+    Open,
+    Documents(Documents),
+    Sse(Sse),
+    EventStream(EventStream),
+}
+
+impl<R: Read> Default for Decoder<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: Read> Decoder<R> {
+    /// A decoder for one exchange.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(R::default())
+    }
+
+    pub(crate) fn with(reader: R) -> Self {
+        Self {
+            reader,
+            framing: Framing::Open,
+            state: State {
+                report: Report::default(),
+                billed: None,
+                keep_text: true,
+                provider: Name::from_static(R::PROVIDER),
+                introduced: false,
+                left_out: 0,
+            },
+        }
+    }
+
+    /// Whether text is noted. Default: true. Without it, no text is even looked for.
+    #[must_use]
+    pub fn keep_text(mut self, keep: bool) -> Self {
+        self.state.keep_text = keep;
+        self
+    }
+
+    /// The provider that bills. Default: the one that the family is named after.
+    #[must_use]
+    pub fn provider(mut self, provider: Name) -> Self {
+        self.state.provider = provider;
+        self
+    }
+
+    /// The inclusive totals so far.
+    #[must_use]
+    pub fn inclusive(&self) -> &Inclusive {
+        &self.state.report.totals
+    }
+
+    /// How many messages, or members of them, were too long to be read.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        let framing = match &self.framing {
+            Framing::Open => 0,
+            Framing::Documents(documents) => documents.dropped,
+            Framing::Sse(sse) => sse.skipped(),
+            Framing::EventStream(stream) => stream.skipped(),
+        };
+        self.state.left_out.saturating_add(framing)
+    }
+
+    /// Calls `read` with the reader and what it may write to; then writes down what changed.
+    pub(crate) fn reading(&mut self, noted: &mut Noted, read: impl FnOnce(&mut R, &mut Out<'_>)) {
+        self.state.reading(&mut self.reader, noted, read);
+    }
+
+    fn body(&mut self, mut bytes: &[u8], noted: &mut Noted) {
+        if let Framing::Open = self.framing {
+            let Some((framing, rest)) = Framing::of(bytes) else {
+                return;
+            };
+            self.framing = framing;
+            bytes = rest;
+        }
+        let (state, reader) = (&mut self.state, &mut self.reader);
+        self.framing.feed(bytes, &mut |event, data| {
+            state.message(reader, event, data, noted)
+        });
+    }
+}
+
+impl Framing {
+    /// What the first byte that is no white space and no byte order mark tells, and the bytes from there.
+    fn of(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let blank = |byte: &u8| byte.is_ascii_whitespace() || b"\xef\xbb\xbf".contains(byte);
+        let start = bytes.iter().position(|byte| !blank(byte))?;
+        let rest = bytes.get(start..)?;
+        let framing = match rest.first()? {
+            b'{' | b'[' => Framing::Documents(Documents::default()),
+            // The length of the first message, of which the highest byte is zero.
+            0 => Framing::EventStream(EventStream::default()),
+            _ => Framing::Sse(Sse::default()),
+        };
+        Some((framing, rest))
+    }
+
+    fn feed(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) {
+        match self {
+            Framing::Open => {}
+            Framing::Documents(documents) => documents.feed(bytes, &mut |data| take(b"", data)),
+            Framing::Sse(sse) => sse.feed(bytes, take),
+            Framing::EventStream(stream) => stream.feed(bytes, take),
+        }
+    }
+
+    fn end(&mut self, take: &mut dyn FnMut(&[u8], &[u8])) {
+        match self {
+            Framing::Open | Framing::EventStream(_) => {}
+            Framing::Documents(documents) => documents.end(&mut |data| take(b"", data)),
+            Framing::Sse(sse) => sse.end(take),
+        }
+    }
+}
+
+impl State {
+    fn message<R: Read>(&mut self, reader: &mut R, event: &[u8], data: &[u8], noted: &mut Noted) {
+        // Bytes that are no UTF-8 are replaced: one bad character costs no usage.
+        let (event, data) = (
+            String::from_utf8_lossy(event),
+            String::from_utf8_lossy(data),
+        );
+        self.reading(reader, noted, |reader, out| {
+            reader.message(&event, &data, out);
+        });
+    }
+
+    fn reading<R>(
+        &mut self,
+        reader: &mut R,
+        noted: &mut Noted,
+        read: impl FnOnce(&mut R, &mut Out<'_>),
+    ) {
+        let mut out = Out {
+            noted,
+            state: self,
+            reported: false,
+        };
+        read(reader, &mut out);
+        if out.reported {
+            self.billed.as_ref().unwrap_or(&self.report).note(noted);
+        }
+        if !self.introduced {
+            self.introduced = true;
+            if !self.provider.is_empty() {
+                noted.served().provider = Some(self.provider.clone());
+            }
+        }
+    }
+}
+
+impl<R: Read> Decode for Decoder<R> {
+    fn sent(&mut self, frame: Frame<'_>, noted: &mut Noted) {
+        self.reading(noted, |reader, out| reader.sent(frame, out));
+    }
+
+    fn received(&mut self, frame: Frame<'_>, noted: &mut Noted) {
+        match frame {
+            Frame::Body(bytes) => self.body(bytes, noted),
+            Frame::Text(text) => self.reading(noted, |reader, out| reader.message("", text, out)),
+            Frame::Binary(bytes) => self.reading(noted, |reader, out| reader.binary(bytes, out)),
+        }
+    }
+
+    fn ended(&mut self, noted: &mut Noted) {
+        let (state, reader) = (&mut self.state, &mut self.reader);
+        self.framing
+            .end(&mut |event, data| state.message(reader, event, data, noted));
+        self.reading(noted, |reader, out| reader.ended(out));
+    }
+}
+
+/// Where a reader writes what it found.
+pub struct Out<'a> {
+    noted: &'a mut Noted,
+    state: &'a mut State,
+    reported: bool,
+}
+
+impl std::fmt::Debug for Out<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Out")
+            .field("noted", &self.noted)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The longest model name that is kept.
+const MAX_MODEL: usize = 512;
+
+impl Out<'_> {
+    /// Everything that can be noted directly.
+    pub(crate) fn noted(&mut self) -> &mut Noted {
+        self.noted
+    }
+
+    pub(crate) fn keeps_text(&self) -> bool {
+        self.state.keep_text
+    }
+
+    pub(crate) fn provider(&self) -> &str {
+        &self.state.provider
+    }
+
+    /// A piece of the answer.
+    pub(crate) fn piece(&mut self) {
+        self.noted.moment(Moment::Piece);
+    }
+
+    /// A piece of text that counts as one delta.
+    pub(crate) fn delta(&mut self, text: &str) {
+        self.piece();
+        self.noted.seen(1);
+        if self.state.keep_text {
+            self.noted.text(text);
+        }
+    }
+
+    /// What was reported so far; its counts are noted after this message.
+    pub(crate) fn report(&mut self) -> &mut Report {
+        self.reported = true;
+        &mut self.state.report
+    }
+
+    /// What is billed, where that is not what the totals say: the meters are noted of this instead.
+    pub(crate) fn bill(&mut self, billed: Report) {
+        self.reported = true;
+        self.state.billed = Some(billed);
+    }
+
+    /// The raw JSON string that names the model. An empty one says nothing.
+    pub(crate) fn model(&mut self, raw: Option<&str>) {
+        if let Some(model) = raw.and_then(crate::json::filled) {
+            self.model_named(&model);
+        }
+    }
+
+    /// The name of the model. The first one stays: later chunks repeat it.
+    pub(crate) fn model_named(&mut self, model: &str) {
+        let known = &mut self.state.report.totals.model;
+        if known.is_none() && model.len() <= MAX_MODEL {
+            *known = Some(model.to_owned());
+            if let Some(name) = Name::outside(model) {
+                self.noted.served().model = Some(name);
+            }
+        }
+    }
+
+    pub(crate) fn knows_model(&self) -> bool {
+        self.state.report.totals.model.is_some()
+    }
+
+    /// The raw JSON string that is the provider's id of this exchange.
+    pub(crate) fn request_id(&mut self, raw: Option<&str>) {
+        if let Some(id) = name(raw) {
+            self.noted.served().request_id = Some(id);
+        }
+    }
+
+    /// The raw JSON string that names the tier that was served.
+    pub(crate) fn tier(&mut self, raw: Option<&str>) {
+        if let Some(tier) = name(raw) {
+            let terms = &mut self.noted.served().terms;
+            terms.tier = Some(tier);
+            terms.tier_served = true;
+        }
+    }
+
+    pub(crate) fn failure(&mut self, failure: Failure) {
+        self.noted.failure(failure);
+    }
+}
+
+/// A name in a raw JSON string.
+pub(crate) fn name(raw: Option<&str>) -> Option<Name> {
+    let text: Cow<'_, str> = crate::json::text(raw?)?;
+    Name::outside(&text)
+}
