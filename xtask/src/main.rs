@@ -1,2 +1,40 @@
-//! Tasks of this repository.
-fn main() {}
+//! Tasks of this repository: `cargo xtask TASK`.
+
+mod bench;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  test    everything that must hold: formatting, lints, tests, docs, examples (installs what it needs, as root on Debian)
+  tidy    the arrows between crates (tidy.toml), formatting, prose
+  bench   what watching costs: instructions, CPU, rows (needs valgrind for instructions)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => test::run(),
+        ["tidy"] => tidy::run(),
+        ["bench", filter @ ..] => bench::run(filter),
+        [] | ["help" | "-h" | "--help"] => {
+            shell::say(HELP);
+            return ExitCode::SUCCESS;
+        }
+        [task, ..] => Err(format!(
+            "there is no task `{task}`; `cargo xtask` lists them"
+        )),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            shell::complain(&format!("xtask: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
