@@ -157,7 +157,10 @@ async fn a_long_prompt_is_cached_the_second_time() {
     let mut longer = long.clone();
     longer["messages"][1]["content"] = json!("another question");
 
-    for body in [&long, &longer, &ask()] {
+    let mut medium = ask();
+    medium["messages"][0]["content"] = json!("text ".repeat(900));
+
+    for body in [&long, &longer, &medium, &medium] {
         assert_eq!(post(&server, body).await.unwrap().status, 200);
     }
 
@@ -167,7 +170,7 @@ async fn a_long_prompt_is_cached_the_second_time() {
         .iter()
         .map(|line| line.meters.cached_tokens)
         .collect();
-    assert_eq!(cached, [0, 1_152, 0]);
+    assert_eq!(cached, [0, 1_152, 0, 0]);
     assert!(bill.lines[1].meters.prompt_tokens > 1_152);
 }
 

@@ -108,10 +108,9 @@ impl Context {
                 self.open.close(Why::Completed);
                 Said::Done(self.message("done", 200, true))
             }
-            Some(Piece::Timestamps(_)) => {
-                let Some(Piece::Timestamps(words)) = self.queue.pop_front() else {
-                    unreachable!("it was there")
-                };
+            Some(Piece::Timestamps(words)) => {
+                let words = words.take();
+                self.queue.pop_front();
                 let mut message = self.message("timestamps", 206, false);
                 message["word_timestamps"] = words;
                 Said::Other(message)
