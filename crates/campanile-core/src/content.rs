@@ -88,7 +88,25 @@ pub struct Gauge {
 
 impl Gauge {
     /// Measures the next piece.
+    #[inline]
     pub fn add(&mut self, piece: &str) {
+        let (mut words, mut in_word, mut any) = (0, self.in_word, 0);
+        for &byte in piece.as_bytes() {
+            // What `char::is_whitespace` holds for ASCII.
+            let is_space = byte == b' ' || byte.wrapping_sub(b'\t') < 5;
+            words += u64::from(!is_space & !in_word);
+            in_word = !is_space;
+            any |= byte;
+        }
+        if any >= 0x80 {
+            return self.add_any(piece);
+        }
+        self.measure.chars += piece.len() as u64;
+        self.measure.words += words;
+        self.in_word = in_word;
+    }
+
+    fn add_any(&mut self, piece: &str) {
         for char in piece.chars() {
             self.measure.chars += 1;
             let in_word = !char.is_whitespace();
@@ -226,6 +244,13 @@ mod tests {
             }
         );
         assert_eq!(gauge.measure(), Measure::of("naïve café  😀"));
+
+        for byte in 0..128_u8 {
+            let text = format!("a{}b", byte as char);
+            let mut any = Gauge::default();
+            any.add_any(&text);
+            assert_eq!(Measure::of(&text), any.measure(), "{byte}");
+        }
     }
 
     #[test]

@@ -108,6 +108,34 @@ impl Served {
         }
     }
 
+    /// Whether nobody has written anything.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Terms {
+            mode,
+            tier,
+            tier_served,
+            region,
+            voice,
+            plan,
+            channels,
+            addons,
+        } = &self.terms;
+        self.provider.is_none()
+            && self.requested.is_none()
+            && self.model.is_none()
+            && self.request_id.is_none()
+            && mode.is_none()
+            && tier.is_none()
+            && !tier_served
+            && region.is_none()
+            && voice.is_none()
+            && plan.is_none()
+            && channels.is_none()
+            && addons.capacity() == 0
+    }
+
     /// The name under which to look for a price: the served model, else the requested one.
     #[must_use]
     pub fn priced_model(&self) -> Option<&Name> {

@@ -88,16 +88,23 @@ impl<P: Probe<R, E>, R: Reply, E> Baton<P, R, E> {
     }
 
     /// Runs a piece of the probe. A probe's bug ends at the probe.
+    #[inline]
     fn guarded(&mut self, run: impl FnOnce(&mut P, &Record)) {
         if let Some(probe) = &mut self.probe {
             let record = &self.record;
             if catch_unwind(AssertUnwindSafe(|| run(probe, record))).is_err() {
-                self.record.observer_failed();
-                // Its drop is user code too.
-                let broken = self.probe.take();
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+                self.remove();
             }
         }
+    }
+
+    /// Takes out a probe that has panicked.
+    #[cold]
+    fn remove(&mut self) {
+        self.record.observer_failed();
+        // Its drop is user code too.
+        let broken = self.probe.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
     }
 
     /// The reply has begun.
@@ -127,14 +134,16 @@ impl<P: Probe<R, E>, R: Reply, E> Baton<P, R, E> {
         Self::new(self.probe.take(), self.record.clone())
     }
 
-    /// Enters the probe's span, if it has one, until the guard is dropped.
-    fn entered(&self) -> Option<tracing::span::EnteredSpan> {
-        self.probe.as_ref()?.span().map(tracing::Span::entered)
-    }
-
-    /// Watches code of the stage: if it unwinds before [`Watched::passed`], the call has panicked.
-    fn watch(&mut self) -> Watched<'_, P, R, E> {
-        Watched(self)
+    /// Runs code of the stage, in the probe's span if it has one. If it unwinds, the call has panicked.
+    #[inline]
+    fn within<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        let watched = Watched(self);
+        let done = match watched.0.probe.as_ref().and_then(P::span) {
+            None => run(),
+            Some(span) => span.in_scope(run),
+        };
+        std::mem::forget(watched);
+        done
     }
 }
 
@@ -154,12 +163,6 @@ impl<P: Probe<R, E>, R: Reply, E> std::fmt::Debug for Baton<P, R, E> {
 
 /// A guard that is dropped only by a panic. Cheaper than catching and resuming, and the panic stays as it was.
 struct Watched<'a, P: Probe<R, E>, R: Reply, E>(&'a mut Baton<P, R, E>);
-
-impl<P: Probe<R, E>, R: Reply, E> Watched<'_, P, R, E> {
-    fn passed(self) {
-        std::mem::forget(self);
-    }
-}
 
 impl<P: Probe<R, E>, R: Reply, E> Drop for Watched<'_, P, R, E> {
     fn drop(&mut self) {
@@ -203,11 +206,7 @@ where
             record.observer_failed();
         }
         let mut baton = Baton::new(probe.ok(), record);
-        let entered = baton.entered();
-        let watched = baton.watch();
-        let inner = self.inner.call(request);
-        watched.passed();
-        drop(entered);
+        let inner = baton.within(|| self.inner.call(request));
         FollowFuture { inner, baton }
     }
 }
@@ -232,10 +231,7 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let _entered = this.baton.entered();
-        let watched = this.baton.watch();
-        let polled = this.inner.poll(cx);
-        watched.passed();
+        let polled = this.baton.within(|| this.inner.poll(cx));
         match ready!(polled) {
             Ok(reply) => Poll::Ready(Ok(reply.follow(this.baton.pass()))),
             Err(error) => {
@@ -274,10 +270,7 @@ where
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
-        let _entered = this.baton.entered();
-        let watched = this.baton.watch();
-        let polled = this.inner.poll_next(cx);
-        watched.passed();
+        let polled = this.baton.within(|| this.inner.poll_next(cx));
         let next = ready!(polled);
         match &next {
             Some(Ok(item)) => this.baton.item(item),
@@ -327,10 +320,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let _entered = this.baton.entered();
-        let watched = this.baton.watch();
-        let polled = this.inner.as_mut().poll_frame(cx);
-        watched.passed();
+        let polled = this.baton.within(|| this.inner.as_mut().poll_frame(cx));
         let next = ready!(polled);
         match &next {
             Some(Ok(frame)) => {

@@ -107,7 +107,6 @@ where
         });
         UsageProbe {
             live,
-            served: Served::default(),
             failure: None,
         }
     }
@@ -117,8 +116,22 @@ where
 #[derive(Debug)]
 pub struct UsageProbe {
     live: Arc<Live>,
-    served: Served,
     failure: Option<Box<Failure>>,
+}
+
+impl UsageProbe {
+    /// Most items say nothing of who served; the lock is for those that do.
+    #[inline]
+    fn note_served(record: &Record, facts: &(impl Facts + ?Sized)) {
+        let mut served = Served::default();
+        facts.served(&mut served);
+        if served.is_empty() {
+            // Nothing to drop: forgetting it lets the compiler see that nothing was done at all.
+            std::mem::forget(served);
+        } else {
+            record.attempt(|attempt| attempt.served.update(&served));
+        }
+    }
 }
 
 impl<R: Reply, E> Probe<R, E> for UsageProbe
@@ -126,8 +139,8 @@ where
     R::Head: Facts,
     R::Item: Facts,
 {
-    fn replied(&mut self, _record: &Record, head: &R::Head) {
-        head.served(&mut self.served);
+    fn replied(&mut self, record: &Record, head: &R::Head) {
+        Self::note_served(record, head);
         self.failure = head.failure().map(Box::new);
         if self.failure.is_some() {
             // Refused before anything was made: what was asked for is not billed.
@@ -138,7 +151,7 @@ where
     #[inline]
     fn item(&mut self, record: &Record, item: &R::Item) {
         item.usage(&self.live.tally);
-        item.served(&mut self.served);
+        Self::note_served(record, item);
         if self.failure.is_none() {
             self.failure = item.failure().map(Box::new);
         }
@@ -156,7 +169,6 @@ where
             End::Dropped => Outcome::Cancelled,
         };
         record.attempt(|attempt| {
-            attempt.served.update(&self.served);
             attempt.outcome = Some(outcome);
             if let Some(failure) = self.failure {
                 attempt.failure.get_or_insert(*failure);
