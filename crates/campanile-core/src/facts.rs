@@ -185,15 +185,51 @@ macro_rules! through {
 through!(Box<T>, std::sync::Arc<T>);
 
 #[cfg(feature = "http")]
+pub use self::http::Told;
+
+#[cfg(feature = "http")]
 mod http {
     use super::{Facts, Served};
-    use crate::{Failure, Name};
+    use crate::{Failure, Name, Tally};
 
     /// Undecoded bytes say nothing.
     impl Facts for bytes::Bytes {}
 
-    /// Nothing: what an HTTP request holds is told by the client adapter that sends it.
-    impl<B> Facts for http::Request<B> {}
+    /// What somebody who has read the body has put into the extensions as [`Told`].
+    impl<B> Facts for http::Request<B> {
+        fn usage(&self, tally: &Tally) {
+            if let Some(Told(facts)) = self.extensions().get() {
+                facts.usage(tally);
+            }
+        }
+        fn spoken(&self) -> Option<&str> {
+            self.extensions()
+                .get()
+                .and_then(|Told(facts)| facts.spoken())
+        }
+        fn served(&self, served: &mut Served) {
+            if let Some(Told(facts)) = self.extensions().get() {
+                facts.served(served);
+            }
+        }
+    }
+
+    /// What an HTTP request says, put into its extensions by somebody who has read its body.
+    #[derive(Clone)]
+    pub struct Told(std::sync::Arc<dyn Facts + Send + Sync>);
+
+    impl Told {
+        /// These facts.
+        pub fn new(facts: impl Facts + Send + Sync + 'static) -> Self {
+            Self(std::sync::Arc::new(facts))
+        }
+    }
+
+    impl std::fmt::Debug for Told {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("Told").finish_non_exhaustive()
+        }
+    }
 
     /// Status, `retry-after`, and the request ids that providers send.
     impl Facts for http::response::Parts {

@@ -38,6 +38,8 @@ pub use event::{
     LossEvent, Outcome, Owner, Phase, Quantiles, SCHEMA_VERSION, Segment, SessionEvent,
     SessionTotals, SummaryEvent, Timing, TurnEvent, UsageEvent, WithContent,
 };
+#[cfg(feature = "http")]
+pub use facts::Told;
 pub use facts::{Facts, Moment, Served};
 pub use failure::{Failure, FailureKind};
 pub use id::{BadId, CallId, Ids, SessionId};

@@ -17,10 +17,11 @@ use campanile::{
     CallLayer, ErrorLayer, Facts, Meter, Monitor, RedactLayer, Served, Sink, Tally, TimingLayer,
     Unary, UsageLayer, classify, client,
 };
-use futures_util::{FutureExt as _, StreamExt as _, future, stream};
-use http_body_util::{BodyExt as _, Empty, StreamBody};
+use futures_util::{FutureExt as _, future, stream};
+use http_body_util::{Empty, StreamBody};
 use std::convert::Infallible;
 use std::process::Command;
+use std::task::{Context, Poll, Waker};
 use tower::{Layer as _, Service, ServiceBuilder};
 
 const ITEMS: usize = 50;
@@ -119,7 +120,8 @@ where
         .expect("ready at once")
         .unwrap();
     let mut reply = std::pin::pin!(reply);
-    while let Some(item) = reply.next().now_or_never().expect("ready at once") {
+    let mut context = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(item)) = reply.as_mut().poll_next(&mut context) {
         std::hint::black_box(item);
     }
 }
@@ -227,7 +229,8 @@ where
         .expect("ready at once")
         .unwrap();
     let mut body = std::pin::pin!(reply.into_body());
-    while let Some(frame) = body.frame().now_or_never().expect("ready at once") {
+    let mut context = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut context) {
         std::hint::black_box(frame.ok());
     }
 }

@@ -46,6 +46,7 @@ impl Counter {
 }
 
 impl TimeSource for Counter {
+    #[inline]
     fn tick(&self) -> Tick {
         let now = self.clock.raw();
         Tick(

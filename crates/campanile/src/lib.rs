@@ -5,6 +5,7 @@ mod fingerprint;
 mod logs;
 mod monitor;
 mod panics;
+mod presets;
 mod recorder;
 mod seal;
 mod summary;
@@ -15,3 +16,8 @@ pub use fingerprint::fingerprint;
 pub use logs::{LogLayer, LogPolicy};
 pub use monitor::{Builder, Monitor};
 pub use panics::install_panic_hook;
+pub use presets::openai;
+pub use {
+    campanile_pricing as pricing, campanile_protocols as protocols, campanile_redact as redaction,
+    campanile_sinks as sinks,
+};
