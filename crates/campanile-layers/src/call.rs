@@ -318,11 +318,6 @@ where
 
     fn end(self, record: &Record, end: End<'_, R, E>) {
         let in_band = self.failure.is_some();
-        if let Some(failure) = self.failure {
-            record.draft(|draft| {
-                draft.failure.get_or_insert(*failure);
-            });
-        }
         let outcome = match end {
             End::Panicked => Outcome::Panicked,
             End::Failed(_) | End::Broke(_) => Outcome::Failed,
@@ -330,6 +325,13 @@ where
             End::Done => Outcome::Completed,
             End::Dropped => Outcome::Cancelled,
         };
+        record.draft(|draft| match (self.failure, outcome) {
+            // What the provider said outranks how the connection ended then.
+            (Some(failure), _) => draft.failure = Some(*failure),
+            // Left by an attempt that a layer in between made good.
+            (None, Outcome::Completed | Outcome::Cancelled) => draft.failure = None,
+            (None, _) => {}
+        });
         let reason = match outcome {
             Outcome::Cancelled => record.turn().and_then(|turn| turn.interrupted().cloned()),
             _ => None,
