@@ -19,10 +19,10 @@
 //! let stage = ServiceBuilder::new()
 //!     .layer(CallLayer::new("tts", &intake))
 //!     .layer(client::unary())
-//!     .service_fn(async |text: &str| Ok::<_, std::convert::Infallible>(text.len()));
+//!     .service_fn(async |text: &str| Ok::<_, std::convert::Infallible>(text.to_uppercase()));
 //!
-//! let Unary(bytes) = stage.oneshot("hello").await?;
-//! assert_eq!((bytes, intake.opened(), intake.open_calls().len()), (5, 1, 0));
+//! let Unary(loud) = stage.oneshot("hello").await?;
+//! assert_eq!((loud.as_str(), intake.opened(), intake.open_calls().len()), ("HELLO", 1, 0));
 //! # Ok(())
 //! # }
 //! ```
@@ -318,11 +318,6 @@ where
 
     fn end(self, record: &Record, end: End<'_, R, E>) {
         let in_band = self.failure.is_some();
-        if let Some(failure) = self.failure {
-            record.draft(|draft| {
-                draft.failure.get_or_insert(*failure);
-            });
-        }
         let outcome = match end {
             End::Panicked => Outcome::Panicked,
             End::Failed(_) | End::Broke(_) => Outcome::Failed,
@@ -330,6 +325,13 @@ where
             End::Done => Outcome::Completed,
             End::Dropped => Outcome::Cancelled,
         };
+        record.draft(|draft| match (self.failure, outcome) {
+            // What the provider said outranks how the connection ended then.
+            (Some(failure), _) => draft.failure = Some(*failure),
+            // Left by an attempt that a layer in between made good.
+            (None, Outcome::Completed | Outcome::Cancelled) => draft.failure = None,
+            (None, _) => {}
+        });
         let reason = match outcome {
             Outcome::Cancelled => record.turn().and_then(|turn| turn.interrupted().cloned()),
             _ => None,

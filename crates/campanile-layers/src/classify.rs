@@ -23,8 +23,8 @@ pub fn error<E: Error + 'static>(error: &E) -> Failure {
 pub fn explain(error: &(dyn Error + 'static)) -> Failure {
     let texts = Failure::from_error(error);
     let mut next = Some(error);
-    // As deep as the chain of texts; sources can form a ring.
-    for _ in 0..texts.chain.len() {
+    // Sources can form a ring.
+    for _ in 0..MAX_DEPTH {
         let Some(error) = next else { break };
         if let Some(Fault(failure)) = error.downcast_ref() {
             let mut failure = failure.clone();
@@ -34,9 +34,24 @@ pub fn explain(error: &(dyn Error + 'static)) -> Failure {
         if let Some(kind) = known(error) {
             return texts.kind(kind);
         }
-        next = error.source();
+        next = inside(error);
     }
     texts
+}
+
+/// As deep as the chain of texts.
+const MAX_DEPTH: usize = 16;
+
+/// What an error hides: its source; of an IO error what it was made of, which it leaves out of its sources; of a boxed
+/// fault, which is one box too many, the fault.
+fn inside<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(made_of) = error.downcast_ref().and_then(io::Error::get_ref) {
+        return Some(made_of);
+    }
+    match error.downcast_ref::<Box<Fault>>() {
+        Some(fault) => Some(&**fault),
+        None => error.source(),
+    }
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<FailureKind> {

@@ -11,7 +11,7 @@
 use crate::carry::Carries;
 use crate::reply::{Reply, Streaming, Unary};
 use bytes::Buf;
-use campanile_core::{Intake, Record};
+use campanile_core::{Intake, Outcome, Record};
 use futures_core::Stream;
 use http_body::{Body, Frame, SizeHint};
 use std::fmt;
@@ -100,13 +100,16 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: C) -> Self::Future {
+    fn call(&mut self, mut request: C) -> Self::Future {
+        // The layers below write into this attempt: a retry above may drop one and begin the next.
+        request.record_mut().begin_attempt();
         let ticket = Ticket {
             record: request.record().clone(),
             policy: self.policy,
         };
         DrainFuture {
             inner: Some(Box::pin(self.inner.call(request))),
+            begun: false,
             ticket,
         }
     }
@@ -130,6 +133,12 @@ impl Ticket {
             return;
         };
         self.record.set_draining();
+        // The caller's end, while it is known when that was.
+        let now = self.record.clock().tick();
+        self.record.attempt(|attempt| {
+            attempt.outcome = Some(Outcome::Cancelled);
+            attempt.elapsed = attempt.started.map(|started| now.since(started));
+        });
         let within = self.policy.within;
         // Who waits for it: the monitor, by the count that `drain` holds.
         runtime.spawn(async move {
@@ -151,13 +160,15 @@ pub trait Drains: Reply + Send + 'static {
     fn read_on(self, max_items: u64) -> impl Future<Output = ()> + Send;
 }
 
-/// The future of [`DrainLayer`]. Dropped before the reply, it waits for the reply on a task and reads that.
+/// The future of [`DrainLayer`]. Dropped before the reply, it waits for the reply on a task and reads that; dropped
+/// before it was polled, it asks for nothing.
 pub struct DrainFuture<F, R, E>
 where
     F: Future<Output = Result<R, E>> + Send + 'static,
     R: Drains,
 {
     inner: Option<Pin<Box<F>>>,
+    begun: bool,
     ticket: Ticket,
 }
 
@@ -169,14 +180,17 @@ where
     type Output = Result<R::Drained, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let inner = this
+        // Out of its place while it is polled: what has panicked is not polled again.
+        let mut inner = self
             .inner
-            .as_mut()
+            .take()
             .expect("a future is not polled after its end");
-        let polled = ready!(inner.as_mut().poll(cx));
-        this.inner = None;
-        Poll::Ready(polled.map(|reply| reply.drained(this.ticket.clone())))
+        let Poll::Ready(answer) = inner.as_mut().poll(cx) else {
+            self.inner = Some(inner);
+            self.begun = true;
+            return Poll::Pending;
+        };
+        Poll::Ready(answer.map(|reply| reply.drained(self.ticket.clone())))
     }
 }
 
@@ -186,8 +200,9 @@ where
     R: Drains,
 {
     fn drop(&mut self) {
-        // What has panicked is not polled again.
-        let Some(inner) = self.inner.take().filter(|_| !std::thread::panicking()) else {
+        // What was never polled has asked for nothing, and need not for nobody.
+        let begun = self.begun && !std::thread::panicking();
+        let Some(inner) = self.inner.take().filter(|_| begun) else {
             return;
         };
         let max_items = self.ticket.policy.max_items;
@@ -268,14 +283,15 @@ where
     type Item = S::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let Some(inner) = &mut self.inner else {
+        // Out of its place while it is polled: what has panicked is not polled again.
+        let Some(mut inner) = self.inner.take() else {
             return Poll::Ready(None);
         };
-        let next = ready!(inner.as_mut().poll_next(cx));
-        if !matches!(next, Some(Ok(_))) {
-            self.inner = None;
+        let polled = inner.as_mut().poll_next(cx);
+        if matches!(polled, Poll::Pending | Poll::Ready(Some(Ok(_)))) {
+            self.inner = Some(inner);
         }
-        Poll::Ready(next)
+        polled
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -349,14 +365,20 @@ impl<B: Body + Send + 'static> Body for DrainBody<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let Some(inner) = &mut self.inner else {
+        // Out of its place while it is polled: what has panicked is not polled again.
+        let Some(mut inner) = self.inner.take() else {
             return Poll::Ready(None);
         };
-        let next = ready!(inner.as_mut().poll_frame(cx));
-        if !matches!(next, Some(Ok(_))) || inner.is_end_stream() {
-            self.inner = None;
+        let polled = inner.as_mut().poll_frame(cx);
+        let goes_on = match polled {
+            Poll::Pending => true,
+            Poll::Ready(Some(Ok(_))) => !inner.is_end_stream(),
+            Poll::Ready(_) => false,
+        };
+        if goes_on {
+            self.inner = Some(inner);
         }
-        Poll::Ready(next)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

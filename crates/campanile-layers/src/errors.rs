@@ -100,6 +100,10 @@ where
     B: Classify<R::Break> + Send,
 {
     fn end(self, record: &Record, end: End<'_, R, E>) {
+        // What fails when the caller has gone has failed nobody.
+        if record.is_draining() {
+            return;
+        }
         let mut failure = match end {
             End::Failed(error) => self.0.errors.classify(error),
             End::Broke(broken) => self.0.breaks.classify(broken),

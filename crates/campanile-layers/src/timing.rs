@@ -124,10 +124,6 @@ where
 
     fn end(self, record: &Record, _end: End<'_, R, E>) {
         let now = record.clock().tick();
-        let gone = record
-            .is_draining()
-            .then(|| record.draft(|draft| draft.ended))
-            .flatten();
         record.attempt(|attempt| {
             let asked = attempt.live.sent_between().map(|(first, _)| first);
             let since = |first: Tick| {
@@ -137,7 +133,8 @@ where
                 first.since(from.max(self.started))
             };
             attempt.first_item = self.first.map(since);
-            attempt.elapsed = Some(gone.unwrap_or(now).since(self.started));
+            // Where the caller has gone before, its time is known.
+            attempt.elapsed.get_or_insert(now.since(self.started));
             attempt.items = Some(self.items);
             attempt.longest_gap = (self.items > 1).then_some(self.longest_gap);
         });

@@ -152,8 +152,11 @@ where
     fn item(&mut self, record: &Record, item: &R::Item) {
         item.usage(&self.live.tally);
         Self::note_served(record, item);
-        if self.failure.is_none() {
-            self.failure = item.failure().map(Box::new);
+        if self.failure.is_none()
+            && let Some(failure) = item.failure()
+            && !record.is_draining()
+        {
+            self.failure = Some(Box::new(failure));
         }
         if item.moment() == Moment::UtteranceEnd {
             record.checkpoint();
@@ -169,9 +172,14 @@ where
             End::Dropped => Outcome::Cancelled,
         };
         record.attempt(|attempt| {
-            attempt.outcome = Some(outcome);
-            if let Some(failure) = self.failure {
-                attempt.failure.get_or_insert(*failure);
+            match self.failure {
+                // What the provider said outranks how the connection ended then.
+                Some(failure) => {
+                    attempt.outcome = Some(outcome);
+                    attempt.failure = Some(*failure);
+                }
+                // Where the caller has gone before, it saw another end than we.
+                None => _ = attempt.outcome.get_or_insert(outcome),
             }
         });
     }

@@ -2,7 +2,7 @@
 
 use super::{AttemptDraft, Draft, Handed, Intake, Live, Turn};
 use crate::{CallId, Clock, Name, Outcome, Span, Tick, Timestamp};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The record of one open call. A request carries it down the stack; every layer that watches keeps a clone.
@@ -29,8 +29,8 @@ pub(crate) struct OpenCall {
     pub(crate) slot: usize,
     pub(crate) intake: Option<Intake>,
     pub(crate) draft: Mutex<Guarded>,
-    /// The caller has gone, and somebody reads on for the usage.
-    pub(crate) draining: AtomicBool,
+    /// Attempts whose caller has gone while somebody reads on for the usage: one bit each.
+    pub(crate) draining: AtomicU64,
 }
 
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl OpenCall {
             slot: 0,
             intake: None,
             draft: Mutex::default(),
-            draining: AtomicBool::new(false),
+            draining: AtomicU64::new(0),
         }
     }
 }
@@ -210,15 +210,22 @@ impl Record {
         self.draft(|draft| draft.observer_failed = draft.observer_failed.saturating_add(1));
     }
 
-    /// From now on the caller has gone, and what passes is read for its usage only.
+    /// From now on nobody waits for the attempt of this handle (for the call, where none was begun), and what
+    /// passes is read for its usage only. A retry's next attempt has its caller still.
     pub fn set_draining(&self) {
-        self.open.draining.store(true, Relaxed);
+        self.open.draining.fetch_or(self.attempt_bit(), Relaxed);
     }
 
     /// Whether the caller has gone, see [`set_draining`](Self::set_draining).
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.open.draining.load(Relaxed)
+        self.open.draining.load(Relaxed) & self.attempt_bit() != 0
+    }
+
+    /// The place of the attempt among 64; those that come later share the last one.
+    fn attempt_bit(&self) -> u64 {
+        self.attempt
+            .map_or(u64::MAX, |n| 1 << n.saturating_sub(1).min(63))
     }
 }
 

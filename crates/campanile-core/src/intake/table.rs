@@ -98,7 +98,7 @@ impl Table {
         guarded.closed = false;
         room.turn = None;
         room.intake = None;
-        *room.draining.get_mut() = false;
+        *room.draining.get_mut() = 0;
         let mut shard = self.shard(room.slot);
         if shard.pool.len() < POOLED_PER_SHARD {
             shard.pool.push(open);

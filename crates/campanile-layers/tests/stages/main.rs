@@ -1,0 +1,4 @@
+//! What the layers promise, on stages that do as they are told.
+
+mod outcomes;
+mod support;
