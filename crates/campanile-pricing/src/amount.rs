@@ -3,7 +3,7 @@
 
 use crate::{
     rate::{CLOCKS, Ratio},
-    row::{Channels, Row, Sheet, SpeechClock, bit},
+    row::{Channels, Rounding, Row, Sheet, SpeechClock, bit},
 };
 use campanile_core::{Count, Evidence, Line, Meter, Money, Reason, Usage};
 
@@ -47,6 +47,10 @@ impl Why {
         self.flags |= other.flags;
     }
 
+    fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
     pub(crate) fn reasons(self) -> impl Iterator<Item = Reason> {
         let meters = |bits: u32| {
             Meter::ALL
@@ -73,8 +77,12 @@ pub struct Amount {
 
 impl Amount {
     /// Why the amount is a range, or rests on an assumption.
-    pub fn why(&self) -> impl Iterator<Item = Reason> {
-        self.why.reasons()
+    #[must_use]
+    pub fn why(&self) -> Vec<Reason> {
+        if self.why.is_empty() {
+            return Vec::new();
+        }
+        self.why.reasons().collect()
     }
 
     /// Whether both bounds are equal.
@@ -211,7 +219,13 @@ fn ceiling(count: Count) -> Option<u64> {
     }
 }
 
-/// A place price does not depend on who served it where: fees are not multiplied by regions and tiers.
+/// What the request itself costs where nobody counted requests: an attempt is one.
+fn unsaid_request(sheet: &Sheet, usage: &Usage) -> Option<i128> {
+    let fee = sheet.rate(Meter::Requests)?;
+    (usage.get(Meter::Requests).is_none() && !usage.is_empty()).then_some(fee)
+}
+
+/// Fees do not depend on where something was served: regions, tiers and voices do not multiply them.
 fn is_fee(meter: Meter) -> bool {
     matches!(
         meter,
@@ -281,6 +295,9 @@ impl Chosen<'_> {
     fn on_sheet(&self, sheet: &Sheet, usage: &Usage) -> Amount {
         let mut why = Why::default();
         let (mut scaled, mut fees) = (Sums::ZERO, Sums::ZERO);
+        if let Some(fee) = unsaid_request(sheet, usage) {
+            fees.add((fee, fee), 1, Some(1));
+        }
         let (mut saw_priced, mut saw_free) = (false, false);
         for (meter, count) in usage.iter().filter(|(meter, _)| !CLOCKS.contains(meter)) {
             let most = ceiling(count);
@@ -352,7 +369,7 @@ impl Chosen<'_> {
             why.add(Reason::AssumedTerms);
         }
         let least = billed_us(self.row, count.at_least, self.channels.0);
-        let greatest = most.map(|most| billed_us(self.row, most, self.channels.1));
+        let greatest = most.map(|most| billed_us_at_most(self.row, most, self.channels.1));
         let Some(least) = least.filter(|_| greatest != Some(None)) else {
             sums.overflow = true;
             return;
@@ -366,6 +383,9 @@ impl Chosen<'_> {
         }
         if self.channels.0 != self.channels.1 {
             why.add(Reason::AssumedTerms);
+        }
+        if rounded(self.row.disputed, count.at_least) != Some(count.at_least) {
+            why.add(Reason::AmbiguousPrice);
         }
     }
 
@@ -425,12 +445,22 @@ impl Chosen<'_> {
     }
 
     fn lines(&self, usage: &Usage) -> Vec<Line> {
-        let mut lines = Vec::with_capacity(8);
+        let mut lines = Vec::with_capacity(4);
         let (from, _) = self.sheets_for(usage);
         let Some(sheet) = self.row.sheets.get(from) else {
             return lines;
         };
         let clock = audio(self.row.clock, usage);
+        if let Some(fee) = unsaid_request(sheet, usage) {
+            lines.push(Line {
+                meter: Meter::Requests,
+                counted: 1,
+                billed: 1,
+                rate: Money::from_grains(fee),
+                amount: Money::from_grains(fee),
+                entry: self.row.entry.clone(),
+            });
+        }
         let others = usage.iter().filter(|(meter, _)| !CLOCKS.contains(meter));
         for (meter, count) in others.chain(clock) {
             let priced_as = if CLOCKS.contains(&meter) {
@@ -528,17 +558,27 @@ fn is_other_kind(clock: SpeechClock, meter: Meter) -> bool {
     }
 }
 
-/// The one place where audio is rounded: up to the increment, then up to the minimum, for each channel.
-/// Nothing stays nothing.
+/// What is billed for audio of one channel, at least; nothing stays nothing.
 fn billed_us(row: &Row, counted: u64, channels: u32) -> Option<u64> {
+    rounded(row.rounding, counted)?.checked_mul(channels.into())
+}
+
+/// What is billed for it at most: with the roundings on which sources disagree.
+fn billed_us_at_most(row: &Row, counted: u64, channels: u32) -> Option<u64> {
+    let sure = rounded(row.rounding, counted)?;
+    rounded(row.disputed, sure)?.checked_mul(channels.into())
+}
+
+/// The one place where audio is rounded: up to the increment, then up to the minimum.
+fn rounded(rounding: Rounding, counted: u64) -> Option<u64> {
     if counted == 0 {
         return Some(0);
     }
-    let stepped = match row.step {
+    let stepped = match rounding.step {
         0 => counted,
         step => counted.checked_next_multiple_of(step)?,
     };
-    stepped.max(row.least).checked_mul(channels.into())
+    Some(stepped.max(rounding.least))
 }
 
 /// How many channels a row bills, at least and at most.

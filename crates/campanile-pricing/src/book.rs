@@ -707,7 +707,7 @@ impl Price for Book {
                     at_most: amount.at_most,
                     lines: quote.lines(billed.usage),
                     book: Name::default(),
-                    why: amount.why().collect(),
+                    why: amount.why(),
                 }
             }
         };

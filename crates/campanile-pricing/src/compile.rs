@@ -4,7 +4,7 @@ use crate::{
     calendar,
     error::BookError,
     rate::{self, CLOCKS, Ratio},
-    row::{Addon, Channels, Hours, Kind, Row, Sheet, Source, SpeechClock, When, bit},
+    row::{Addon, Channels, Hours, Kind, Rounding, Row, Sheet, Source, SpeechClock, When, bit},
     text::{CreditText, PriceText, WhenText},
 };
 use campanile_core::{MAX_NAME_BYTES, Meter, Mode, Money, Name, Timestamp};
@@ -116,8 +116,8 @@ impl Reader<'_> {
             free: self.free(&sheets)?,
             clock: self.clock()?,
             channels: self.channels()?,
-            least: self.length("least", &text.least)?,
-            step: self.length("step", &text.step)?,
+            rounding: self.rounding("", &text.least, &text.step)?,
+            disputed: self.rounding("disputed.", &text.disputed.least, &text.disputed.step)?,
             addons: self.addons(&entry, &sheets)?,
             included: text.included.clone().into(),
             voices: self.factors("voices", &text.voices)?,
@@ -368,10 +368,21 @@ impl Reader<'_> {
         }
     }
 
-    fn length(&self, field: &str, text: &Option<String>) -> Result<u64, BookError> {
-        text.as_ref().map_or(Ok(0), |text| {
-            rate::length(text)
-                .ok_or_else(|| self.wrong(field, "is no length of audio: write 10s, 20ms or 1m"))
+    fn rounding(
+        &self,
+        of: &str,
+        least: &Option<String>,
+        step: &Option<String>,
+    ) -> Result<Rounding, BookError> {
+        let length = |field: &str, text: &Option<String>| {
+            let says = "is no length of audio: write 10s, 20ms or 1m";
+            text.as_ref().map_or(Ok(0), |text| {
+                rate::length(text).ok_or_else(|| self.wrong(format!("{of}{field}"), says))
+            })
+        };
+        Ok(Rounding {
+            least: length("least", least)?,
+            step: length("step", step)?,
         })
     }
 

@@ -116,6 +116,13 @@ impl Hours {
     }
 }
 
+/// How audio is rounded up, in microseconds; zero: not at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rounding {
+    pub(crate) least: u64,
+    pub(crate) step: u64,
+}
+
 /// The conditions of a row; `None` holds for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct When {
@@ -266,8 +273,9 @@ pub struct Row {
     pub(crate) free: u32,
     pub(crate) clock: SpeechClock,
     pub(crate) channels: Channels,
-    pub(crate) least: u64,
-    pub(crate) step: u64,
+    pub(crate) rounding: Rounding,
+    /// Those that some sources state and others do not.
+    pub(crate) disputed: Rounding,
     pub(crate) addons: Box<[Addon]>,
     pub(crate) included: Box<[String]>,
     pub(crate) voices: Box<[(Box<str>, Ratio)]>,

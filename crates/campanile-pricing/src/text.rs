@@ -65,6 +65,9 @@ pub(crate) struct PriceText {
     pub(crate) channels: Option<String>,
     pub(crate) least: Option<String>,
     pub(crate) step: Option<String>,
+    /// Roundings that some sources state and others do not: they raise the upper bound only.
+    #[serde(default)]
+    pub(crate) disputed: DisputedText,
     #[serde(default)]
     pub(crate) addons: BTreeMap<String, String>,
     #[serde(default)]
@@ -99,6 +102,13 @@ pub(crate) struct WhenText {
     pub(crate) plan: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) hours: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DisputedText {
+    pub(crate) least: Option<String>,
+    pub(crate) step: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
