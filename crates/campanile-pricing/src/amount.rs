@@ -155,18 +155,11 @@ impl<'b> Quote<'b> {
     /// The lines of the lower bound: one a meter and extra that was billed.
     #[must_use]
     pub fn lines(&self, usage: &Usage) -> Vec<Line> {
-        let cheapest =
-            self.others
-                .iter()
-                .fold((&self.first, self.first.amount(usage)), |best, chosen| {
-                    let amount = chosen.amount(usage);
-                    if amount.at_least < best.1.at_least {
-                        (chosen, amount)
-                    } else {
-                        best
-                    }
-                });
-        cheapest.0.lines(usage)
+        let least = |chosen: &Chosen<'_>| chosen.amount(usage).at_least;
+        match self.others.iter().min_by_key(|other| least(other)) {
+            Some(other) if least(other) < least(&self.first) => other.lines(usage),
+            _ => self.first.lines(usage),
+        }
     }
 }
 

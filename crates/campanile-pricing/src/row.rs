@@ -386,11 +386,4 @@ impl Row {
     pub(crate) fn overlaps(&self, other: &Row) -> bool {
         self.from < other.to && other.from < self.to
     }
-
-    /// Whether the first bills speech by a clock.
-    pub(crate) fn bills_audio(&self) -> bool {
-        self.sheets
-            .first()
-            .is_some_and(|sheet| sheet.priced & bit(Meter::AudioUs) != 0)
-    }
 }
