@@ -51,6 +51,7 @@ pub(crate) struct State {
     keep_text: bool,
     provider: Name,
     introduced: bool,
+    identified: bool,
     left_out: u64,
 }
 
@@ -87,6 +88,7 @@ impl<R: Read> Decoder<R> {
                 keep_text: true,
                 provider: Name::from_static(R::PROVIDER),
                 introduced: false,
+                identified: false,
                 left_out: 0,
             },
         }
@@ -286,6 +288,16 @@ impl Out<'_> {
         &mut self.state.report
     }
 
+    /// What was reported so far, to look at.
+    pub(crate) fn reported(&self) -> &Report {
+        &self.state.report
+    }
+
+    /// Whether any count was reported so far.
+    pub(crate) fn usage_known(&self) -> bool {
+        self.state.report.says_something()
+    }
+
     /// What is billed, where that is not what the totals say: the meters are noted of this instead.
     pub(crate) fn bill(&mut self, billed: Report) {
         self.reported = true;
@@ -314,9 +326,12 @@ impl Out<'_> {
         self.state.report.totals.model.is_some()
     }
 
-    /// The raw JSON string that is the provider's id of this exchange.
+    /// The raw JSON string that is the provider's id of this exchange. The first one stays: chunks repeat it.
     pub(crate) fn request_id(&mut self, raw: Option<&str>) {
-        if let Some(id) = name(raw) {
+        if !self.state.identified
+            && let Some(id) = name(raw)
+        {
+            self.state.identified = true;
             self.noted.served().request_id = Some(id);
         }
     }

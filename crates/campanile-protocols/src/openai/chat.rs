@@ -149,9 +149,7 @@ impl Chat {
             return self.whole("data", inner, out);
         }
         out.model(model);
-        if !self.begun {
-            out.request_id(id);
-        }
+        out.request_id(id);
         out.tier(tier);
         let is_error = error.is_some_and(|error| error.starts_with(['{', '"']))
             || event == "error"
