@@ -67,8 +67,6 @@ pub enum Family {
     DeepgramFlux,
     /// [`deepgram::prerecorded`].
     DeepgramRecording,
-    /// [`deepgram::prerecorded`], for text.
-    DeepgramRead,
     /// [`deepgram::speak`].
     DeepgramSpeak,
     /// [`deepgram::agent`].
@@ -128,13 +126,13 @@ impl Family {
             "deepgram" => Some(match () {
                 () if has("agent") => Family::DeepgramAgent,
                 () if has("speak") => Family::DeepgramSpeak,
-                () if has("read") => Family::DeepgramRead,
                 () if has("listen.v2") || has("v2.listen") => Family::DeepgramFlux,
                 () if has("ws") || has("live") => Family::DeepgramLive,
-                () if has("listen") => Family::DeepgramRecording,
+                () if has("listen") || has("read") => Family::DeepgramRecording,
                 () => return None,
             }),
             "cohere" if !openai_like && !has("compatibility") => Some(Family::Cohere),
+            "anthropic" if !openai_like => Some(Family::Anthropic),
             "ollama" if has("api.") => Some(Family::Local),
             "cartesia" if has("tts") => Some(Family::CartesiaSpeech),
             "google" | "google_vertex" | "gemini" | "vertex"
@@ -154,7 +152,7 @@ impl Family {
 
     /// Endpoints that mean the same wherever they are served. The order matters: the first match wins.
     fn anywhere(name: &str) -> Option<Self> {
-        const NAMES: [(&str, Family); 27] = [
+        const NAMES: [(&str, Family); 26] = [
             ("chat.completions", Family::Chat),
             ("realtime", Family::Realtime),
             ("responses", Family::Responses),
@@ -174,7 +172,6 @@ impl Family {
             ("interactions", Family::Gemini),
             ("messages", Family::Anthropic),
             ("completions", Family::Chat),
-            ("complete", Family::Anthropic),
             ("embeddings", Family::Chat),
             ("moderations", Family::Chat),
             ("api.generate", Family::Local),
@@ -206,10 +203,6 @@ impl Family {
             Family::DeepgramLive => boxed::<deepgram::live::Live>(provider),
             Family::DeepgramFlux => boxed::<deepgram::flux::Flux>(provider),
             Family::DeepgramRecording => boxed::<deepgram::prerecorded::Prerecorded>(provider),
-            Family::DeepgramRead => Box::new(named(
-                deepgram::prerecorded::Decoder::text_intelligence(),
-                provider,
-            )),
             Family::DeepgramSpeak => boxed::<deepgram::speak::Speak>(provider),
             Family::DeepgramAgent => boxed::<deepgram::agent::Agent>(provider),
             Family::CartesiaSpeech => boxed::<cartesia::tts::Context>(provider),

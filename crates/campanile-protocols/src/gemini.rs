@@ -4,7 +4,7 @@
 //! beside the prompt, thoughts beside the candidates. What is zero is left out by the server.
 
 use crate::failure;
-use crate::json::{self, count, items, pick};
+use crate::json::{self, at, count, items, pick};
 use crate::report::Report;
 use crate::turns::Turns;
 use crate::wire::{Out, Read};
@@ -148,7 +148,7 @@ impl Gemini {
             }
         }
         if let Some(predictions) = predictions {
-            predicted(predictions, out);
+            predicted(predictions, message, out);
         }
     }
 }
@@ -172,11 +172,19 @@ fn outputs(message: &str, out: &mut Out<'_>) {
     }
 }
 
-/// Embeddings by `predict`: each has its own count.
-fn predicted(predictions: &str, out: &mut Out<'_>) {
+/// Vertex's `predict`: each embedding has its own count, older language models have one beside their answers.
+fn predicted(predictions: &str, message: &str, out: &mut Out<'_>) {
     let mut sum = None;
+    let beside = |side| at(message, &["metadata", "tokenMetadata", side, "totalTokens"]);
+    let [input, output] =
+        ["inputTokenCount", "outputTokenCount"].map(|side| beside(side).and_then(count));
+    if input.is_some() || output.is_some() {
+        let totals = &mut out.report().totals;
+        (totals.input_tokens, totals.output_tokens) = (input, output);
+        return;
+    }
     items(predictions, |prediction| {
-        let tokens = json::at(prediction, &["embeddings", "statistics", "token_count"]);
+        let tokens = at(prediction, &["embeddings", "statistics", "token_count"]);
         if let Some(tokens) = tokens.and_then(count) {
             sum = Some(sum.unwrap_or(0_u64).saturating_add(tokens));
         }
@@ -392,6 +400,20 @@ mod tests {
         assert_eq!(report.totals.audio_input_tokens, Some(7));
         assert_eq!(report.totals.audio_output_tokens, Some(0));
         assert_eq!(report.totals.output_tokens, None);
+    }
+
+    #[test]
+    fn predictions_count_beside_or_inside() {
+        let (embedded, _) = read(
+            r#"{"predictions":[{"embeddings":{"statistics":{"token_count":3}}},{"embeddings":{"statistics":{"token_count":4}}}]}"#,
+        );
+        let (made, _) = read(
+            r#"{"predictions":[{"content":"Hi"}],"metadata":{"tokenMetadata":{"inputTokenCount":{"totalTokens":5},"outputTokenCount":{"totalTokens":1}}}}"#,
+        );
+
+        assert_eq!(embedded.inclusive().input_tokens, Some(7));
+        assert_eq!(made.inclusive().input_tokens, Some(5));
+        assert_eq!(made.inclusive().output_tokens, Some(1));
     }
 
     #[test]

@@ -16,19 +16,11 @@ pub struct Local(());
 
 impl Read for Local {
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
-        let [model, model_id, version, error, reported, results, wrapped] = pick(
+        let [model, model_id, error, reported, results, wrapped] = pick(
             message,
-            [
-                "model",
-                "model_id",
-                "model_version",
-                "error",
-                "usage",
-                "results",
-                "result",
-            ],
+            ["model", "model_id", "error", "usage", "results", "result"],
         );
-        out.model(model.or(model_id).or(version));
+        out.model(model.or(model_id));
         let failed = error.is_some_and(|error| error.starts_with(['{', '"']) && error.len() > 2);
         if failed || event == "error" {
             out.failure(failure::read(message));

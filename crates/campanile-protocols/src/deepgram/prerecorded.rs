@@ -12,18 +12,7 @@ pub type Decoder = crate::Decoder<Prerecorded>;
 
 /// Reads replies; see [`Decoder`].
 #[derive(Debug, Default)]
-pub struct Prerecorded {
-    reading: bool,
-}
-
-impl Decoder {
-    /// A decoder for `/v1/read`: text in, so that its tokens are what is billed. After a transcription, the tokens
-    /// of a summary are part of its price.
-    #[must_use]
-    pub fn text_intelligence() -> Self {
-        Self::with(Prerecorded { reading: true })
-    }
-}
+pub struct Prerecorded(());
 
 impl Read for Prerecorded {
     const PROVIDER: &'static str = "deepgram";
@@ -51,9 +40,7 @@ impl Read for Prerecorded {
             report.totals.audio_seconds = Some(duration);
             report.clock = Clock::Heard;
         }
-        if self.reading {
-            intelligence(metadata, out);
-        }
+        intelligence(metadata, out);
         if let Some(results) = results {
             transcripts(results, out);
         }
@@ -74,23 +61,22 @@ fn transcripts(results: &str, out: &mut Out<'_>) {
     });
 }
 
-/// Adds up the tokens of `summary_info`, `topics_info` and their like.
+/// Adds up the tokens of `summary_info`, `topics_info` and their like. Zeros say that nothing was done.
 fn intelligence(metadata: &str, out: &mut Out<'_>) {
+    let (mut input, mut output) = (0_u64, 0_u64);
     json::members(metadata, |key, info| {
-        if !key.ends_with("_info") {
-            return;
+        if key.ends_with("_info") {
+            let tokens = pick(info, ["input_tokens", "output_tokens"]);
+            let [more_in, more_out] = tokens.map(|raw| raw.and_then(count).unwrap_or(0));
+            input = input.saturating_add(more_in);
+            output = output.saturating_add(more_out);
         }
-        let [input, output] =
-            pick(info, ["input_tokens", "output_tokens"]).map(|raw| raw.and_then(count));
-        let totals = &mut out.report().totals;
-        let add = |known: &mut Option<u64>, more: Option<u64>| {
-            if let Some(more) = more {
-                *known = Some(known.unwrap_or(0).saturating_add(more));
-            }
-        };
-        add(&mut totals.input_tokens, input);
-        add(&mut totals.output_tokens, output);
     });
+    if input > 0 || output > 0 {
+        let totals = &mut out.report().totals;
+        totals.input_tokens = Some(input);
+        totals.output_tokens = Some(output);
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +87,7 @@ mod tests {
     #[test]
     fn a_recording_says_how_long_it_was() {
         let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
-        let body = r#"{"metadata":{"request_id":"r-1","duration":17.566313,"channels":2,"models":["m"],"model_info":{"m":{"name":"general-x","arch":"x"}},"summary_info":{"input_tokens":5,"output_tokens":5}},"results":{"channels":[{"alternatives":[{"transcript":"Yep."}]}]}}"#;
+        let body = r#"{"metadata":{"request_id":"r-1","duration":17.566313,"channels":2,"models":["m"],"model_info":{"m":{"name":"general-x","arch":"x"}},"summary_info":{"input_tokens":0,"output_tokens":0}},"results":{"channels":[{"alternatives":[{"transcript":"Yep."}]}]}}"#;
 
         decoder.received(Frame::Body(body.as_bytes()), &mut noted);
 
@@ -115,8 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_billed_by_its_tokens() {
-        let (mut decoder, mut noted) = (Decoder::text_intelligence(), Noted::new());
+    fn intelligence_is_billed_by_its_tokens() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
         let body = r#"{"metadata":{"request_id":"r","summary_info":{"input_tokens":50,"output_tokens":5},"topics_info":{"input_tokens":50,"output_tokens":1}}}"#;
 
         decoder.received(Frame::Body(body.as_bytes()), &mut noted);

@@ -35,7 +35,7 @@ impl Read for Responses {
         } else if kind == "error" || (object.is_none() && error.is_some_and(|error| error != "{}"))
         {
             out.failure(failure::read(message));
-        } else if object.is_some() {
+        } else if object.is_some() || kind.is_empty() {
             self.response(message, true, out);
         }
     }
