@@ -214,7 +214,7 @@ fn parts(content: Option<&str>, out: &mut Out<'_>) {
 
 /// Reads a `usageMetadata`.
 fn metadata(raw: &str) -> Report {
-    let [prompt, tools, candidates, responses, thoughts, cached] = pick(
+    let fields = pick(
         raw,
         [
             "promptTokenCount",
@@ -223,9 +223,25 @@ fn metadata(raw: &str) -> Report {
             "responseTokenCount",
             "thoughtsTokenCount",
             "cachedContentTokenCount",
+            "promptTokensDetails",
+            "promptTokenDetails",
+            "toolUsePromptTokensDetails",
+            "candidatesTokensDetails",
+            "responseTokensDetails",
+            "cacheTokensDetails",
         ],
-    )
-    .map(|raw| raw.and_then(count));
+    );
+    let [
+        prompt,
+        tools,
+        candidates,
+        responses,
+        thoughts,
+        cached,
+        details @ ..,
+    ] = fields;
+    let [prompt, tools, candidates, responses, thoughts, cached] =
+        [prompt, tools, candidates, responses, thoughts, cached].map(|raw| raw.and_then(count));
     let mut report = Report::default();
     let totals = &mut report.totals;
     totals.input_tokens = sum(prompt, tools);
@@ -239,18 +255,7 @@ fn metadata(raw: &str) -> Report {
         of_answer,
         of_response,
         of_cache,
-    ] = pick(
-        raw,
-        [
-            "promptTokensDetails",
-            "promptTokenDetails",
-            "toolUsePromptTokensDetails",
-            "candidatesTokensDetails",
-            "responseTokensDetails",
-            "cacheTokensDetails",
-        ],
-    )
-    .map(|raw| raw.map(modalities).unwrap_or_default());
+    ] = details.map(|raw| raw.map(modalities).unwrap_or_default());
     let of_prompt = [of_prompt, of_prompt_too, of_tools];
     let all = |pick: fn(&Modalities) -> Option<u64>| of_prompt.iter().map(pick).fold(None, sum);
     totals.audio_input_tokens = all(|details| details.audio);

@@ -49,8 +49,7 @@ pub(crate) fn members<'a>(json: &'a str, mut take: impl FnMut(&str, &'a str)) {
     let mut cursor = Cursor::new(json);
     let mut open = cursor.take(b'{') && !cursor.take(b'}');
     while open
-        && let Some(key) = cursor.value().and_then(text)
-        && cursor.take(b':')
+        && let Some(key) = cursor.key()
         && let Some(value) = cursor.value()
     {
         take(&key, value);
@@ -92,29 +91,42 @@ impl<'a> Cursor<'a> {
         self.skip_blanks();
         let start = self.at;
         match self.peek()? {
-            b'"' => self.string()?,
+            b'"' => {
+                self.string()?;
+            }
             b'{' | b'[' => self.nested()?,
             _ => self.scalar()?,
         }
         self.json.get(start..self.at)
     }
 
-    fn string(&mut self) -> Option<()> {
+    /// Steps over a string; whether it holds an escape.
+    fn string(&mut self) -> Option<bool> {
         self.at += 1;
+        let mut escaped = false;
         loop {
-            let rest = self.json.as_bytes().get(self.at..)?;
-            // Most strings are short: a call that starts up a vector search costs more than they do.
-            let near = rest
-                .iter()
-                .take(16)
-                .position(|byte| matches!(byte, b'"' | b'\\'));
-            let stop = near.or_else(|| memchr2(b'"', b'\\', rest))?;
-            self.at += stop + 1;
-            match rest.get(stop) {
-                Some(b'"') => return Some(()),
+            self.at += stop(self.json.as_bytes().get(self.at..)?)? + 1;
+            match self.json.as_bytes().get(self.at - 1) {
+                Some(b'"') => return Some(escaped),
                 _ => self.at += 1,
             }
+            escaped = true;
         }
+    }
+
+    /// Steps over a key and the colon behind it.
+    fn key(&mut self) -> Option<Cow<'a, str>> {
+        self.skip_blanks();
+        if self.peek() != Some(b'"') {
+            return None;
+        }
+        let start = self.at;
+        let escaped = self.string()?;
+        let key = match escaped {
+            false => Cow::Borrowed(self.json.get(start + 1..self.at - 1)?),
+            true => text(self.json.get(start..self.at)?)?,
+        };
+        self.take(b':').then_some(key)
     }
 
     fn nested(&mut self) -> Option<()> {
@@ -146,6 +158,30 @@ impl<'a> Cursor<'a> {
         }
         (self.at > start).then_some(())
     }
+}
+
+/// Where the first quote or backslash stands. Most strings end within a few words; a vector search, which costs more
+/// to start than they do, is for the others.
+fn stop(bytes: &[u8]) -> Option<usize> {
+    const NEAR: usize = 4;
+    let mut at = 0;
+    for word in bytes.as_chunks::<8>().0.iter().take(NEAR) {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ EACH * b'"' as u64) | zeros(word ^ EACH * b'\\' as u64);
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', bytes.get(at..)?).map(|more| at + more)
+}
+
+/// One in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// Marks the lowest byte of `word` that is zero (and perhaps higher ones that are not) by its highest bit.
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(EACH) & !word & (EACH << 7)
 }
 
 /// A string, unescaped.
@@ -215,6 +251,21 @@ mod tests {
         );
 
         assert_eq!(pick(&bomb, ["y"]), [Some("1")]);
+    }
+
+    #[test]
+    fn a_string_ends_at_its_quote_wherever_that_is() {
+        for length in 0..80 {
+            for escape in ["", "\\\"", "\\\\", "\u{e9}"] {
+                let string = format!("\"{}{escape}\"", "a".repeat(length));
+                let json = format!("{{\"k\":{string},\"x\":1}}");
+                assert_eq!(
+                    pick(&json, ["k", "x"]),
+                    [Some(string.as_str()), Some("1")],
+                    "{json}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -181,11 +181,7 @@ impl Framing {
 
 impl State {
     fn message<R: Read>(&mut self, reader: &mut R, event: &[u8], data: &[u8], noted: &mut Noted) {
-        // Bytes that are no UTF-8 are replaced: one bad character costs no usage.
-        let (event, data) = (
-            String::from_utf8_lossy(event),
-            String::from_utf8_lossy(data),
-        );
+        let (event, data) = (text(event), text(data));
         self.reading(reader, noted, |reader, out| {
             reader.message(&event, &data, out);
         });
@@ -212,6 +208,15 @@ impl State {
                 noted.served().provider = Some(self.provider.clone());
             }
         }
+    }
+}
+
+/// Bytes that are no UTF-8 are replaced: one bad character costs no usage. The usual case is tried first, for
+/// the check alone is many times faster than the replacement.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 
