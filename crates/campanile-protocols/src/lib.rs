@@ -18,10 +18,12 @@ pub mod local;
 pub mod openai;
 pub mod recorded;
 mod report;
+mod request;
 pub mod speech;
 mod turns;
 mod wire;
 
 pub use decimal::Decimal;
 pub use report::Inclusive;
+pub use request::RequestFacts;
 pub use wire::{Decoder, Out, Read};

@@ -17,30 +17,55 @@ use std::collections::BTreeMap;
 /// ).unwrap();
 /// assert_eq!(read(&record).input_tokens, Some(2));
 /// ```
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Record {
     /// The provider's name.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub provider: String,
     /// The endpoint's name or path.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub endpoint: String,
     /// How the body came: `ws` is one text frame a line; all others are told apart by their bytes.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub transport: String,
     /// The HTTP status; zero where nobody recorded it.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub status: u16,
+    /// Fields of the request; `path` stands in for an endpoint that nobody knows.
+    #[serde(deserialize_with = "or_default")]
+    pub request: BTreeMap<String, serde_json::Value>,
     /// Headers of the response.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub headers: BTreeMap<String, serde_json::Value>,
     /// `base64` where the body is bytes.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub body_encoding: String,
     /// The response.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub body: String,
+}
+
+/// Reads null as the default.
+fn or_default<'de, D, T>(value: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(value).map(Option::unwrap_or_default)
+}
+
+/// Shows what was called, and no content.
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record")
+            .field("endpoint", &self.endpoint)
+            .field("transport", &self.transport)
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the response reports. An error (a status from 400 on) uses nothing: all is `None`.
@@ -77,7 +102,10 @@ fn decoder(record: &Record) -> Box<dyn Reports> {
             .map(|(name, value)| (name.as_str(), value.as_str().unwrap_or("")))
     };
     let provider = record.provider.as_str();
-    match Family::of(provider, &record.endpoint) {
+    let path = record.request.get("path").and_then(|path| path.as_str());
+    let family = Family::of(provider, &record.endpoint)
+        .or_else(|| Family::of(provider, path.unwrap_or_default()));
+    match family {
         Some(Family::Bedrock) => {
             let decoder = bedrock::Decoder::new().headers(headers());
             Box::new(named(decoder, provider))
@@ -115,6 +143,16 @@ mod tests {
         );
 
         assert_eq!(read(&session).input_tokens, Some(3));
+    }
+
+    #[test]
+    fn null_is_a_default_and_a_path_an_endpoint() {
+        let bare = record(
+            r#"{"provider":"x","endpoint":"x.nobody_knows","headers":null,"status":null,"request":{"path":"/v1/embeddings"},"body":"{\"usage\":{\"prompt_tokens\":2}}"}"#,
+        );
+
+        assert_eq!(read(&bare).input_tokens, Some(2));
+        assert!(!format!("{bare:?}").contains("prompt_tokens"));
     }
 
     #[test]

@@ -35,7 +35,6 @@ pub trait Read: Send + Default + std::fmt::Debug {
 ///
 /// Each piece gives its facts as soon as it is whole. Memory is bounded: of a message longer than 1 MiB the
 /// largest members, or all of it, are left out and counted in [`left_out`](Decoder::left_out).
-#[derive(Debug)]
 pub struct Decoder<R> {
     pub(crate) reader: R,
     framing: Framing,
@@ -43,7 +42,6 @@ pub struct Decoder<R> {
 }
 
 /// What a decoder keeps beside its reader.
-#[derive(Debug)]
 pub(crate) struct State {
     report: Report,
     /// What is billed, where that is not what the totals say.
@@ -55,7 +53,7 @@ pub(crate) struct State {
     left_out: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Framing {
     /// Nothing came yet.
     #[default]
@@ -63,6 +61,17 @@ enum Framing {
     Documents(Documents),
     Sse(Sse),
     EventStream(EventStream),
+}
+
+/// Shows the reader and the totals: the pieces of messages that are held are content.
+impl<R: std::fmt::Debug> std::fmt::Debug for Decoder<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder")
+            .field("reader", &self.reader)
+            .field("provider", &self.state.provider)
+            .field("totals", &self.state.report.totals)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> Default for Decoder<R> {
@@ -278,13 +287,18 @@ impl Out<'_> {
         self.noted.moment(Moment::Piece);
     }
 
-    /// A piece of text that counts as one delta.
-    pub(crate) fn delta(&mut self, text: &str) {
+    /// A piece of text that is no token of anybody's.
+    pub(crate) fn said(&mut self, text: &str) {
         self.piece();
-        self.noted.seen(1);
         if self.state.keep_text {
             self.noted.text(text);
         }
+    }
+
+    /// A piece of text that counts as one delta.
+    pub(crate) fn delta(&mut self, text: &str) {
+        self.noted.seen(1);
+        self.said(text);
     }
 
     /// What was reported so far; its counts are noted after this message.

@@ -2,7 +2,7 @@
 
 use campanile_core::{Facts, Frame, Meter, Noted, Served, Usage};
 use campanile_protocols::family::{Reports, by_shape, family};
-use campanile_protocols::{Inclusive, anthropic, gemini, openai};
+use campanile_protocols::{Inclusive, RequestFacts, anthropic, gemini, openai};
 use proptest::prelude::*;
 
 /// Everything that a decoder said of one exchange.
@@ -324,7 +324,10 @@ fn try_all(bytes: &[u8], piece: usize) {
         socket.received(Frame::Binary(bytes), &mut noted);
         socket.ended(&mut noted);
     }
-    let _ = openai::chat::RequestFacts::read(bytes);
+    let _ = RequestFacts::read(bytes);
+    let _ = RequestFacts::responses(bytes);
+    let _ = RequestFacts::anthropic(bytes);
+    let _ = RequestFacts::gemini(bytes);
     let _ = openai::audio::RequestFacts::read(bytes);
     let _ = campanile_protocols::cartesia::tts::RequestFacts::read(bytes);
     let _ = campanile_protocols::cartesia::tts::context_id(&text);

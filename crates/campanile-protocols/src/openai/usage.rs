@@ -128,7 +128,8 @@ fn beside(raw: &str, chat: bool, total: Option<u64>, provider: &str, report: &mu
         totals.output_tokens = Some(output.saturating_add(reasoning));
     }
     let audio = totals.audio_input_tokens.unwrap_or(0);
-    if audio > 0 && adds_up(audio) && pick(raw, ["prompt_audio_seconds"])[0].is_some() {
+    let told = || pick(raw, ["prompt_audio_seconds"])[0].is_some();
+    if audio > 0 && (provider == "mistral" || (adds_up(audio) && told())) {
         totals.input_tokens = Some(input.saturating_add(audio));
     }
 }
