@@ -1,4 +1,5 @@
 //! Monitoring for real-time AI pipelines as tower layers.
+mod budgets;
 pub mod clock;
 pub mod config;
 mod fingerprint;

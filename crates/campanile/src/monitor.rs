@@ -1,5 +1,6 @@
 //! The monitor: what a program starts once, hands to its stages, and closes.
 
+use crate::budgets::Budget;
 use crate::recorder::Recorder;
 use crate::seal::Sealer;
 use crate::summary::Summary;
@@ -61,6 +62,7 @@ impl Monitor {
             keeps_content: false,
             backtraces: false,
             summary: (10, Duration::from_secs(300)),
+            budgets: Vec::new(),
             thread: true,
         }
     }
@@ -209,6 +211,7 @@ pub struct Builder {
     keeps_content: bool,
     backtraces: bool,
     summary: (u64, Duration),
+    budgets: Vec<Budget>,
     thread: bool,
 }
 
@@ -255,6 +258,12 @@ impl Builder {
         self
     }
 
+    /// Tells when costs pass shares of a limit.
+    pub(crate) fn budgets(mut self, budgets: Vec<Budget>) -> Self {
+        self.budgets = budgets;
+        self
+    }
+
     /// Starts no thread: events are sealed by [`Monitor::seal`], [`flush`](Monitor::flush) and `close` only. For tests
     /// that pause time.
     pub fn by_hand(mut self) -> Self {
@@ -279,7 +288,13 @@ impl Builder {
         };
         let (turns, every) = self.summary;
         let summary = Summary::new(turns.max(1), Span::from(every), intake.clock().tick());
-        let recorder = Arc::new(Recorder::new(intake.clone(), sealer, self.sink, summary));
+        let recorder = Arc::new(Recorder::new(
+            intake.clone(),
+            sealer,
+            self.sink,
+            summary,
+            self.budgets,
+        ));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = self.thread.then(|| {
             let (recorder, stop) = (Arc::clone(&recorder), Arc::clone(&stop));
