@@ -1,1 +1,15 @@
 //! Where campanile's events go: ledger, jsonl, console, metrics, memory.
+
+mod filter;
+mod jsonl;
+mod lane;
+mod memory;
+mod notices;
+mod start_error;
+
+pub use filter::{AtLeast, OnlyMoney, SinkExt};
+pub use jsonl::{Jsonl, JsonlSink};
+pub use lane::{LossReason, Stats, Watch};
+pub use memory::{Events, MemorySink, memory};
+pub use notices::Notices;
+pub use start_error::StartError;
