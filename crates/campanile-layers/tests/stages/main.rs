@@ -1,4 +1,5 @@
 //! What the layers promise, on stages that do as they are told.
 
 mod outcomes;
+mod panics;
 mod support;
