@@ -1,5 +1,7 @@
 //! What the layers promise, on stages that do as they are told.
 
+mod auto_traits;
+mod middleware;
 mod outcomes;
 mod panics;
 mod support;
