@@ -1,6 +1,7 @@
 //! What the layers promise, on stages that do as they are told.
 
 mod auto_traits;
+mod http_stages;
 mod middleware;
 mod outcomes;
 mod panics;
