@@ -28,6 +28,7 @@
 //! ```
 
 use crate::carry::{Call, Carries, Sending, Upload};
+use crate::contain::{contained, counted};
 use crate::follow::{End, Follow, Observe, Probe};
 use crate::reply::Reply;
 use crate::scope::{Scope, Unattributed};
@@ -226,14 +227,13 @@ where
     }
 
     fn call(&mut self, request: Req) -> S::Future {
-        let scope = std::panic::AssertUnwindSafe(|| self.layer.scope.turn(&request));
-        let turn = std::panic::catch_unwind(scope);
-        let scope_failed = turn.is_err();
+        let turn = contained(|| self.layer.scope.turn(&request));
+        let scope_failed = turn.is_none();
         let waited = std::mem::take(&mut self.wait.waited);
         let record = self
             .layer
             .intake
-            .open(&self.layer.stage, turn.unwrap_or(None), waited);
+            .open(&self.layer.stage, turn.flatten(), waited);
         if scope_failed {
             record.observer_failed();
         }
@@ -295,9 +295,12 @@ pub struct OutcomeProbe {
 }
 
 impl OutcomeProbe {
-    fn look(&mut self, facts: &(impl Facts + ?Sized)) {
+    /// A bug in one item leaves the others to be looked at.
+    #[inline]
+    fn look(&mut self, record: &Record, facts: &(impl Facts + ?Sized)) {
         if self.failure.is_none() {
-            self.failure = facts.failure().map(Box::new);
+            let failure = counted(record, || facts.failure()).flatten();
+            self.failure = failure.map(Box::new);
         }
     }
 }
@@ -307,13 +310,13 @@ where
     R::Head: Facts,
     R::Item: Facts,
 {
-    fn replied(&mut self, _record: &Record, head: &R::Head) {
-        self.look(head);
+    fn replied(&mut self, record: &Record, head: &R::Head) {
+        self.look(record, head);
     }
 
     #[inline]
-    fn item(&mut self, _record: &Record, item: &R::Item) {
-        self.look(item);
+    fn item(&mut self, record: &Record, item: &R::Item) {
+        self.look(record, item);
     }
 
     fn end(self, record: &Record, end: End<'_, R, E>) {

@@ -25,6 +25,7 @@ pub mod call;
 mod carry;
 pub mod classify;
 pub mod client;
+mod contain;
 mod decoded;
 pub mod drain;
 pub mod errors;

@@ -1,4 +1,8 @@
 //! What the layers promise, on stages that do as they are told.
 
+mod auto_traits;
+mod http_stages;
+mod middleware;
 mod outcomes;
+mod panics;
 mod support;
