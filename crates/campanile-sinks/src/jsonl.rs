@@ -28,6 +28,7 @@ use crate::{
 };
 use campanile_core::{Clock, Event, Level, Sink};
 use encode::Encoder;
+pub(crate) use encode::moment;
 use housekeeper::Housekeeper;
 use std::{
     path::{Path, PathBuf},

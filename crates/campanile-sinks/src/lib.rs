@@ -1,5 +1,6 @@
 //! Where campanile's events go: ledger, jsonl, console, metrics, memory.
 
+mod console;
 mod filter;
 mod jsonl;
 mod lane;
@@ -7,6 +8,7 @@ mod memory;
 mod notices;
 mod start_error;
 
+pub use console::{Color, Console, ConsoleSink};
 pub use filter::{AtLeast, OnlyMoney, SinkExt};
 pub use jsonl::{Jsonl, JsonlSink};
 pub use lane::{LossReason, Stats, Watch};
