@@ -146,6 +146,11 @@ pub struct Http;
 pub struct Streamed;
 
 /// Makes a request carry its record.
+#[diagnostic::on_unimplemented(
+    message = "this `CallLayer` does not open calls for `{Req}`",
+    label = "another constructor of `CallLayer` is needed",
+    note = "`CallLayer::new` takes any request, `CallLayer::streamed` an `Upload`, `CallLayer::http` an `http::Request`"
+)]
 pub trait Open<Req> {
     /// The request with its record.
     type Carrier: Carries;
