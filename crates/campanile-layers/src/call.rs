@@ -146,6 +146,11 @@ pub struct Http;
 pub struct Streamed;
 
 /// Makes a request carry its record.
+#[diagnostic::on_unimplemented(
+    message = "this `CallLayer` does not open calls for `{Req}`",
+    label = "another constructor of `CallLayer` is needed",
+    note = "`CallLayer::new` takes any request, `CallLayer::streamed` an `Upload`, `CallLayer::http` an `http::Request`"
+)]
 pub trait Open<Req> {
     /// The request with its record.
     type Carrier: Carries;
@@ -210,7 +215,12 @@ where
     type Future = S::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        let asking = Asking {
+            stage: &self.layer.stage,
+            wait: &mut self.wait,
+        };
         let polled = self.inner.poll_ready(cx);
+        std::mem::forget(asking);
         match &polled {
             Poll::Pending => self.wait.begin(),
             Poll::Ready(Ok(())) => self.wait.end(),
@@ -243,6 +253,24 @@ where
         self.inner.call(self.layer.kind.open(request, record))
     }
 }
+
+/// A guard that is dropped only by a panic of `poll_ready`: a call that never was, and has panicked.
+struct Asking<'a> {
+    stage: &'a Name,
+    wait: &'a mut Wait,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.wait.end();
+        let waited = std::mem::take(&mut self.wait.waited);
+        let record = self.wait.intake.open(self.stage, None, waited);
+        record.close(Outcome::Panicked, Some(NOT_READY));
+    }
+}
+
+/// The reason of a call that ended before it could begin.
+const NOT_READY: Name = Name::from_static("not_ready");
 
 /// How long a caller has waited for readiness. Dropped while it waits: the caller gave up.
 #[derive(Debug)]

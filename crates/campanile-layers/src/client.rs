@@ -121,6 +121,13 @@ where
 }
 
 /// How a client takes its request.
+#[diagnostic::on_unimplemented(
+    message = "the client adapter that stands here does not unwrap `{C}`",
+    label = "`CallLayer` and the `client::…` adapter do not belong together",
+    note = "`CallLayer::new` goes with `client::unary()`, `client::streaming()` or `client::response()`",
+    note = "`CallLayer::streamed` goes with the same and `.upload()`, such as `client::unary().upload()`",
+    note = "`CallLayer::http` goes with `client::http()` or `client::decoding(…)`"
+)]
 pub trait Unwrap<C> {
     /// What the client takes.
     type Request;
@@ -165,6 +172,12 @@ where
 }
 
 /// How the shape of a client's answers is named.
+#[diagnostic::on_unimplemented(
+    message = "the client adapter that stands here cannot name the shape of `{T}`",
+    label = "another `client::…` adapter is needed next to this client",
+    note = "`client::unary()` is for one value, `client::streaming()` for a stream of results, \
+            `client::response()` and `client::http()` for an `http::Response`"
+)]
 pub trait Shape<Q, T> {
     /// The answer with its shape.
     type Reply: Reply;

@@ -8,7 +8,8 @@ use campanile_layers::{
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
-use tower::{ServiceBuilder, ServiceExt, service_fn};
+use std::task::{Context, Poll};
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 /// Where a probe panics.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -320,4 +321,35 @@ async fn a_scope_a_classifier_and_a_listener_may_panic() {
         assert_eq!(draft.failure.as_ref().unwrap().kind, FailureKind::Unknown);
     });
     assert_eq!(used(&record).at_least(Meter::AudioUs), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_a_caller_waits_for_readiness_is_a_call_that_panicked() {
+    struct Trap;
+    impl Service<Ask> for Trap {
+        type Response = Said;
+        type Error = Trouble;
+        type Future = std::future::Pending<Result<Said, Trouble>>;
+        fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
+            resume_unwind(Box::new(Ticket(9)))
+        }
+        fn call(&mut self, _: Ask) -> Self::Future {
+            unreachable!("never ready")
+        }
+    }
+    let intake = intake();
+    let stack = ServiceBuilder::new()
+        .layer(CallLayer::new("tts", &intake))
+        .layer(client::unary())
+        .service(Trap);
+
+    let panicked = AssertUnwindSafe(stack.oneshot(Ask)).catch_unwind().await;
+
+    let Err(payload) = panicked else {
+        panic!("it panics")
+    };
+    assert_eq!(payload.downcast_ref(), Some(&Ticket(9)));
+    let seen = only(&intake).draft(|draft| (draft.outcome, draft.reason.clone()));
+    assert_eq!(seen, (Some(Outcome::Panicked), Some("not_ready".into())));
+    assert_eq!(intake.given_up(), 0);
 }
