@@ -1,12 +1,15 @@
 //! The monitor: what a program starts once, hands to its stages, and closes.
 
 use crate::budgets::Budget;
+use crate::levels::Levels;
+use crate::logs::{LogLayer, LogPolicy};
 use crate::recorder::Recorder;
 use crate::seal::Sealer;
 use crate::summary::Summary;
 use campanile_core::{
-    BadId, Clock, Ids, Intake, Price, Redact, Redactions, Session, SessionId, Sink, Span,
+    BadId, Clock, Ids, Intake, Level, Price, Redact, Redactions, Session, SessionId, Sink, Span,
 };
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -15,6 +18,8 @@ use std::time::Duration;
 /// How often the recorder's thread looks for what was handed over. Nobody wakes it: that would be a system call
 /// on the pipeline's thread.
 const PACE: Duration = Duration::from_millis(2);
+/// After how many rounds what is watched is looked at: about two seconds.
+const WATCH_ROUNDS: u32 = 1_000;
 /// How long `Drop` may wait.
 const DROP_PATIENCE: Duration = Duration::from_millis(100);
 /// How long a clean end waits for sinks, and for replies that are read on.
@@ -48,7 +53,14 @@ struct Running {
     stop: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
     closed: AtomicBool,
+    logs: LogPolicy,
+    levels: Levels,
+    /// What runs as long as the monitor: an endpoint, a file.
+    _keep: Vec<Box<dyn Any + Send + Sync>>,
 }
+
+/// Looks after something from time to time, on the recorder's thread.
+pub(crate) type Watch = Box<dyn FnMut() + Send>;
 
 impl Monitor {
     /// A monitor whose events go to `sink`.
@@ -63,6 +75,10 @@ impl Monitor {
             backtraces: false,
             summary: (10, Duration::from_secs(300)),
             budgets: Vec::new(),
+            logs: LogPolicy::default(),
+            levels: Levels::new(Level::Info),
+            watch: None,
+            keep: Vec::new(),
             thread: true,
         }
     }
@@ -98,6 +114,17 @@ impl Monitor {
     /// Seals what was handed over, without waiting for the sinks.
     pub fn seal(&self) {
         self.0.recorder.run_once();
+    }
+
+    /// A layer for the program's own `tracing` subscriber: its log lines become events of this monitor, as far as
+    /// the [policy](LogPolicy) allows.
+    #[must_use]
+    pub fn tracing_layer(&self) -> LogLayer {
+        LogLayer::new(
+            self.0.intake.clone(),
+            self.0.logs.clone(),
+            self.0.levels.clone(),
+        )
     }
 
     /// How often a sink panicked. Its other events, and other sinks, are not disturbed.
@@ -212,6 +239,10 @@ pub struct Builder {
     backtraces: bool,
     summary: (u64, Duration),
     budgets: Vec<Budget>,
+    logs: LogPolicy,
+    levels: Levels,
+    watch: Option<Watch>,
+    keep: Vec<Box<dyn Any + Send + Sync>>,
     thread: bool,
 }
 
@@ -258,6 +289,30 @@ impl Builder {
         self
     }
 
+    /// What log lines may hold, for [`Monitor::tracing_layer`]. Default: no texts, no fields.
+    pub fn logs(mut self, policy: LogPolicy) -> Self {
+        self.logs = policy;
+        self
+    }
+
+    /// Which log lines are taken. Default: from `info` on.
+    pub fn levels(mut self, levels: Levels) -> Self {
+        self.levels = levels;
+        self
+    }
+
+    /// Calls `watch` about every two seconds.
+    pub(crate) fn watch(mut self, watch: Watch) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// Keeps something as long as the monitor runs.
+    pub(crate) fn keep(mut self, kept: impl Any + Send + Sync) -> Self {
+        self.keep.push(Box::new(kept));
+        self
+    }
+
     /// Tells when costs pass shares of a limit.
     pub(crate) fn budgets(mut self, budgets: Vec<Budget>) -> Self {
         self.budgets = budgets;
@@ -298,12 +353,21 @@ impl Builder {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = self.thread.then(|| {
             let (recorder, stop) = (Arc::clone(&recorder), Arc::clone(&stop));
+            let mut watch = self.watch;
+            let mut rounds = 0_u32;
             std::thread::Builder::new()
                 .name("campanile-recorder".into())
                 .spawn(move || {
                     while !stop.load(Relaxed) {
                         std::thread::park_timeout(PACE);
                         recorder.run_once();
+                        rounds = rounds.wrapping_add(1);
+                        if let Some(watch) = watch
+                            .as_mut()
+                            .filter(|_| rounds.is_multiple_of(WATCH_ROUNDS))
+                        {
+                            watch();
+                        }
                     }
                 })
                 .expect("a thread for the recorder")
@@ -314,6 +378,9 @@ impl Builder {
             stop,
             thread: Mutex::new(thread),
             closed: AtomicBool::new(false),
+            logs: self.logs,
+            levels: self.levels,
+            _keep: self.keep,
         }))
     }
 }

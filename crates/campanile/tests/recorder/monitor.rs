@@ -1,7 +1,6 @@
 //! What the recorder makes of what layers hand over.
 
-mod support;
-
+use crate::support::bench;
 use campanile::{
     Billed, CALL_REV, CallLayer, Cost, DrainLayer, Event, Facts, Failure, FailureKind, Meter,
     Monitor, Name, Redactions, Sink, Tally, TimingLayer, Turn, UsageLayer, classify, client,
@@ -10,7 +9,6 @@ use campanile::{ErrorLayer, Money, Streaming};
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 use std::time::Duration;
-use support::bench;
 use tower::{ServiceBuilder, ServiceExt as _};
 
 #[derive(Clone)]
@@ -115,7 +113,7 @@ async fn a_sink_that_panics_is_counted_and_the_others_go_on() {
             panic!("a bug")
         }
     }
-    let kept = support::Kept::default();
+    let kept = crate::support::Kept::default();
     let monitor = Monitor::builder(Broken.and(kept.clone())).by_hand().start();
 
     let session = monitor.session();
