@@ -19,10 +19,10 @@
 //! let stage = ServiceBuilder::new()
 //!     .layer(CallLayer::new("tts", &intake))
 //!     .layer(client::unary())
-//!     .service_fn(async |text: &str| Ok::<_, std::convert::Infallible>(text.len()));
+//!     .service_fn(async |text: &str| Ok::<_, std::convert::Infallible>(text.to_uppercase()));
 //!
-//! let Unary(bytes) = stage.oneshot("hello").await?;
-//! assert_eq!((bytes, intake.opened(), intake.open_calls().len()), (5, 1, 0));
+//! let Unary(spoken) = stage.oneshot("hello").await?;
+//! assert_eq!((spoken.as_str(), intake.opened(), intake.open_calls().len()), ("HELLO", 1, 0));
 //! # Ok(())
 //! # }
 //! ```
