@@ -4,6 +4,7 @@ mod console;
 mod filter;
 mod jsonl;
 mod lane;
+pub mod ledger;
 mod memory;
 mod notices;
 mod start_error;
