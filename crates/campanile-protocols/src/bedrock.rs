@@ -60,7 +60,10 @@ impl Read for Bedrock {
             out.failure(failure);
             return;
         }
-        let [wrapped] = pick(message, ["bytes"]);
+        let [wrapped, inner] = pick(message, ["bytes", "event"]);
+        if let Some(inner) = inner {
+            return sonic(inner, out);
+        }
         if let Some(text) = wrapped.and_then(json::text)
             && let Some(bytes) = base64::decode(&text)
         {
@@ -72,6 +75,7 @@ impl Read for Bedrock {
 
     fn ended(&mut self, out: &mut Out<'_>) {
         if !self.said
+            && !out.usage_known()
             && let Some(report) = self.metrics.take().or(self.headers.take())
         {
             out.report().replace(report);
@@ -191,6 +195,28 @@ impl Bedrock {
         } else if error.is_some_and(|error| error.starts_with('"')) {
             out.failure(failure::read(message));
         }
+    }
+}
+
+/// Reads an event of a speech-to-speech session. Its totals grow; the last one wins.
+fn sonic(event: &str, out: &mut Out<'_>) {
+    let [reported, text, audio] = pick(event, ["usageEvent", "textOutput", "audioOutput"]);
+    if let Some(text) = text.and_then(|raw| json::filled(pick(raw, ["content"])[0]?)) {
+        out.said(&text);
+    }
+    if audio.is_some() {
+        out.piece();
+    }
+    let Some(raw) = reported else { return };
+    let [input, output] = pick(raw, ["totalInputTokens", "totalOutputTokens"]);
+    let speech = |side| json::at(raw, &["details", "total", side, "speechTokens"]).and_then(count);
+    let mut report = Report::default();
+    report.totals.input_tokens = input.and_then(count);
+    report.totals.output_tokens = output.and_then(count);
+    report.totals.audio_input_tokens = speech("input");
+    report.totals.audio_output_tokens = speech("output");
+    if report.says_something() {
+        out.report().replace(report);
     }
 }
 
@@ -332,6 +358,25 @@ mod tests {
         let (_, noted) = read(Decoder::new(), &encode("chunk", chunk));
 
         assert_eq!(noted.spoken(), Some("Hi"));
+    }
+
+    #[test]
+    fn the_totals_of_a_spoken_session_grow() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        for (input, output) in [(10, 4), (25, 9)] {
+            let frame = format!(
+                r#"{{"event":{{"usageEvent":{{"totalInputTokens":{input},"totalOutputTokens":{output},"details":{{"total":{{"input":{{"speechTokens":8,"textTokens":2}},"output":{{"speechTokens":3}}}}}}}}}}}}"#
+            );
+            decoder.received(Frame::Text(&frame), &mut noted);
+        }
+        decoder.ended(&mut noted);
+
+        let totals = decoder.inclusive();
+        assert_eq!(
+            (totals.input_tokens, totals.output_tokens),
+            (Some(25), Some(9))
+        );
+        assert_eq!(totals.audio_input_tokens, Some(8));
     }
 
     #[test]
