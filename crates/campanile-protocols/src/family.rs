@@ -248,7 +248,10 @@ pub(crate) struct Any {
     bedrock: bedrock::Bedrock,
     cohere: cohere::Cohere,
     local: local::Local,
-    deepgram: deepgram::prerecorded::Prerecorded,
+    recording: deepgram::prerecorded::Prerecorded,
+    live: deepgram::live::Live,
+    flux: deepgram::flux::Flux,
+    speak: deepgram::speak::Speak,
     transcripts: speech::Transcripts,
 }
 
@@ -263,7 +266,10 @@ enum Shape {
     Bedrock,
     Cohere,
     Local,
-    Deepgram,
+    Recording,
+    Live,
+    Flux,
+    Speak,
     Transcripts,
 }
 
@@ -280,7 +286,10 @@ impl Read for Any {
             Shape::Bedrock => self.bedrock.message(event, message, out),
             Shape::Cohere => self.cohere.message(event, message, out),
             Shape::Local => self.local.message(event, message, out),
-            Shape::Deepgram => self.deepgram.message(event, message, out),
+            Shape::Recording => self.recording.message(event, message, out),
+            Shape::Live => self.live.message(event, message, out),
+            Shape::Flux => self.flux.message(event, message, out),
+            Shape::Speak => self.speak.message(event, message, out),
             Shape::Transcripts => self.transcripts.message(event, message, out),
         }
     }
@@ -302,7 +311,10 @@ fn shape(event: &str, message: &str) -> Option<Shape> {
         "message-start" | "stream-start" | "text-generation" | "message-end" | "stream-end" => {
             Some(Shape::Cohere)
         }
-        "messageStart" | "contentBlockDelta" => Some(Shape::Bedrock),
+        "messageStart" | "contentBlockDelta" | "chunk" => Some(Shape::Bedrock),
+        "Results" => Some(Shape::Live),
+        "TurnInfo" => Some(Shape::Flux),
+        "SpeechStarted" if json::pick(message, ["speech_id"])[0].is_some() => Some(Shape::Speak),
         kind if kind.starts_with("session.") => Some(Shape::Realtime),
         kind if kind.starts_with("response.") => Some(Shape::Responses),
         kind if kind.starts_with("interaction") => Some(Shape::Gemini),
@@ -348,7 +360,7 @@ fn by_keys(message: &str) -> Option<Shape> {
         None if has(&["meta", "billed_units"]) || has(&["usage", "billed_units"]) => {
             Some(Shape::Cohere)
         }
-        None if has(&["metadata", "duration"]) => Some(Shape::Deepgram),
+        None if has(&["metadata", "duration"]) => Some(Shape::Recording),
         None if has(&["usage", "total_input_tokens"]) => Some(Shape::Gemini),
         None => None,
     }

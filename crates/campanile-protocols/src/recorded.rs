@@ -110,6 +110,10 @@ fn decoder(record: &Record) -> Box<dyn Reports> {
             let decoder = bedrock::Decoder::new().headers(headers());
             Box::new(named(decoder, provider))
         }
+        // One path serves recordings and sockets.
+        Some(Family::DeepgramRecording) if record.transport == "ws" => {
+            Family::DeepgramLive.decoder(provider)
+        }
         Some(Family::DeepgramSpeak) => {
             let decoder = deepgram::speak::Decoder::new().headers(headers());
             Box::new(named(decoder, provider))
