@@ -102,6 +102,165 @@ pub(crate) fn named(code: &str) -> Failure {
     Failure::new(kind_of(code).unwrap_or_default()).code(Name::outside(code))
 }
 
+/// What codes and types mean, in small letters, without what is neither letter nor digit, without `error` and
+/// `exception` at their end. One table for all providers: none of them gives a word another meaning.
+const MEANINGS: [(FailureKind, &[&str]); 9] = [
+    (
+        FailureKind::Authentication,
+        &[
+            "authentication",
+            "invalidapikey",
+            "invalidauthentication",
+            "unauthenticated",
+            "invalidauth",
+            "unauthorized",
+            "expiredtoken",
+            "unrecognizedclient",
+            "missingapikey",
+            "quotanotauthenticated",
+            "invalidcredentials",
+            "tokenexpired",
+            "incorrectapikey",
+            "missingauthentication",
+            "authenticationfailed",
+            "notauthorised",
+        ],
+    ),
+    (
+        FailureKind::Authorization,
+        &[
+            "permission",
+            "permissiondenied",
+            "insufficientpermissions",
+            "accessdenied",
+            "forbidden",
+            "accountdeactivated",
+            "unsupportedcountryregionterritory",
+            "missingpermissions",
+        ],
+    ),
+    (
+        FailureKind::Quota,
+        &[
+            "insufficientquota",
+            "billing",
+            "billinghardlimitreached",
+            "billingnotactive",
+            "servicequotaexceeded",
+            "asrpaymentrequired",
+            "paymentrequired",
+            "quotaexceeded",
+            "insufficientcredits",
+            "insufficientfunds",
+            "insufficientbalance",
+            "insufficientmoney",
+            "exceededcurrentquota",
+        ],
+    ),
+    (
+        FailureKind::RateLimit,
+        &[
+            "ratelimit",
+            "ratelimitexceeded",
+            "ratelimited",
+            "toomanyrequests",
+            "resourceexhausted",
+            "throttling",
+            "tokens",
+            "requests",
+            "toomanyconcurrentrequests",
+            "concurrencylimitexceeded",
+            "concurrencylimit",
+        ],
+    ),
+    (
+        FailureKind::Overloaded,
+        &[
+            "overloaded",
+            "unavailable",
+            "serviceunavailable",
+            "engineoverloaded",
+            "slowdown",
+            "modelnotready",
+            "systembusy",
+            "systemoverloaded",
+            "serveroverloaded",
+            "overloadedmodel",
+        ],
+    ),
+    (
+        FailureKind::Timeout,
+        &[
+            "timeout",
+            "deadlineexceeded",
+            "modeltimeout",
+            "requesttimeout",
+            "net0001",
+        ],
+    ),
+    (
+        FailureKind::Server,
+        &[
+            "server",
+            "internalserver",
+            "internal",
+            "api",
+            "modelstream",
+            "model",
+            "serverinternal",
+            "unknownserver",
+            "backend",
+            "vectorstoretimeout",
+        ],
+    ),
+    (
+        FailureKind::InvalidRequest,
+        &[
+            "invalidrequest",
+            "badrequest",
+            "notfound",
+            "modelnotfound",
+            "invalidargument",
+            "failedprecondition",
+            "outofrange",
+            "contextlengthexceeded",
+            "requesttoolarge",
+            "validation",
+            "resourcenotfound",
+            "invalidvalue",
+            "invalidtype",
+            "unsupportedvalue",
+            "unsupportedparameter",
+            "unknownparameter",
+            "missingrequiredparameter",
+            "previousresponsenotfound",
+            "conflict",
+            "unprocessableentity",
+            "unsupporteddata",
+            "data0000",
+            "invalidquery",
+            "invalidparameter",
+            "stringabovemaxlength",
+            "modeldecommissioned",
+            "jsonvalidatefailed",
+            "tooluse",
+            "toolusefailed",
+            "invalidprompt",
+            "invalidrequestmessage",
+            "contentpolicyviolation",
+            "contentfilter",
+            "invalidmodel",
+            "modelnotavailable",
+            "responsecancelnotactive",
+            "conversationalreadyhasactiveresponse",
+        ],
+    ),
+    (
+        FailureKind::Connectivity,
+        &["connection", "connectionreset", "connectionclosed"],
+    ),
+];
+
 /// The kind that a provider's code or type means; `None` where it means nothing by itself.
 fn kind_of(code: &str) -> Option<FailureKind> {
     if code.len() > 128 {
@@ -116,104 +275,10 @@ fn kind_of(code: &str) -> Option<FailureKind> {
         .strip_suffix("exception")
         .or(plain.strip_suffix("error"))
         .unwrap_or(&plain);
-    use FailureKind as Kind;
-    Some(match stem {
-        "authentication"
-        | "invalidapikey"
-        | "invalidauthentication"
-        | "unauthenticated"
-        | "invalidauth"
-        | "unauthorized"
-        | "expiredtoken"
-        | "unrecognizedclient"
-        | "missingapikey"
-        | "quotanotauthenticated"
-        | "invalidcredentials"
-        | "tokenexpired"
-        | "incorrectapikey"
-        | "missingauthentication"
-        | "authenticationfailed"
-        | "notauthorised" => Kind::Authentication,
-        "permission"
-        | "permissiondenied"
-        | "insufficientpermissions"
-        | "accessdenied"
-        | "forbidden"
-        | "accountdeactivated"
-        | "unsupportedcountryregionterritory"
-        | "missingpermissions" => Kind::Authorization,
-        "insufficientquota"
-        | "billing"
-        | "billinghardlimitreached"
-        | "billingnotactive"
-        | "servicequotaexceeded"
-        | "asrpaymentrequired"
-        | "paymentrequired"
-        | "quotaexceeded"
-        | "insufficientcredits"
-        | "insufficientfunds"
-        | "insufficientbalance"
-        | "insufficientmoney"
-        | "exceededcurrentquota" => Kind::Quota,
-        "ratelimit"
-        | "ratelimitexceeded"
-        | "ratelimited"
-        | "toomanyrequests"
-        | "resourceexhausted"
-        | "throttling"
-        | "tokens"
-        | "requests"
-        | "toomanyconcurrentrequests"
-        | "concurrencylimitexceeded"
-        | "concurrencylimit" => Kind::RateLimit,
-        "overloaded" | "unavailable" | "serviceunavailable" | "engineoverloaded" | "slowdown"
-        | "modelnotready" | "systembusy" | "systemoverloaded" | "serveroverloaded"
-        | "overloadedmodel" => Kind::Overloaded,
-        "timeout" | "deadlineexceeded" | "modeltimeout" | "requesttimeout" | "net0001" => {
-            Kind::Timeout
-        }
-        "server" | "internalserver" | "internal" | "api" | "modelstream" | "model"
-        | "serverinternal" | "unknownserver" | "backend" | "vectorstoretimeout" => Kind::Server,
-        "invalidrequest"
-        | "badrequest"
-        | "notfound"
-        | "modelnotfound"
-        | "invalidargument"
-        | "failedprecondition"
-        | "outofrange"
-        | "contextlengthexceeded"
-        | "requesttoolarge"
-        | "validation"
-        | "resourcenotfound"
-        | "invalidvalue"
-        | "invalidtype"
-        | "unsupportedvalue"
-        | "unsupportedparameter"
-        | "unknownparameter"
-        | "missingrequiredparameter"
-        | "previousresponsenotfound"
-        | "conflict"
-        | "unprocessableentity"
-        | "unsupporteddata"
-        | "data0000"
-        | "invalidquery"
-        | "invalidparameter"
-        | "stringabovemaxlength"
-        | "modeldecommissioned"
-        | "jsonvalidatefailed"
-        | "tooluse"
-        | "toolusefailed"
-        | "invalidprompt"
-        | "invalidrequestmessage"
-        | "contentpolicyviolation"
-        | "contentfilter"
-        | "invalidmodel"
-        | "modelnotavailable"
-        | "responsecancelnotactive"
-        | "conversationalreadyhasactiveresponse" => Kind::InvalidRequest,
-        "connection" | "connectionreset" | "connectionclosed" => Kind::Connectivity,
-        _ => return None,
-    })
+    MEANINGS
+        .iter()
+        .find(|(_, words)| words.contains(&stem))
+        .map(|(kind, _)| *kind)
 }
 
 #[cfg(test)]

@@ -172,12 +172,7 @@ impl Chat {
         }
         let groq = groq.and_then(|groq| pick(groq, ["usage"])[0]);
         if let Some(raw) = reported.or(groq).filter(|raw| raw.starts_with('{')) {
-            let newer = usage(raw, out.provider());
-            let [tier] = pick(raw, ["service_tier"]);
-            out.tier(tier);
-            if newer.says_something() {
-                out.report().replace(newer);
-            }
+            report(raw, out);
         }
     }
 
@@ -187,6 +182,15 @@ impl Chat {
             out.noted().usage(Meter::InputTokens, prompt);
         }
         self.begun = true;
+    }
+}
+
+/// Reads a usage object, which replaces what was reported before.
+fn report(raw: &str, out: &mut Out<'_>) {
+    let newer = usage(raw, out.provider());
+    out.tier(pick(raw, ["service_tier"])[0]);
+    if newer.says_something() {
+        out.report().replace(newer);
     }
 }
 
