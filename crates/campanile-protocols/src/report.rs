@@ -386,6 +386,10 @@ mod tests {
         assert_eq!((fresh.at_least, fresh.at_most), (30, Some(60)));
         let audio = usage.get(Meter::CachedAudioTokens).unwrap();
         assert_eq!((audio.at_least, audio.at_most), (0, Some(30)));
+        let fresh = usage.get(Meter::AudioInputTokens).unwrap();
+        assert_eq!((fresh.at_least, fresh.at_most), (0, Some(30)));
+        let text = usage.get(Meter::CachedInputTokens).unwrap();
+        assert_eq!((text.at_least, text.at_most), (10, Some(40)));
     }
 
     const INPUT: [Meter; 8] = [

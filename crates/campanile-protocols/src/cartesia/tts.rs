@@ -96,8 +96,7 @@ impl Read for Context {
 
     fn sent(&mut self, frame: Frame<'_>, out: &mut Out<'_>) {
         let Frame::Text(message) = frame else { return };
-        let [transcript, cancel, more, flush] =
-            pick(message, ["transcript", "cancel", "continue", "flush"]);
+        let [transcript, cancel, more] = pick(message, ["transcript", "cancel", "continue"]);
         if truth(cancel) {
             self.phase = Phase::Cancelled;
             return;
@@ -109,7 +108,7 @@ impl Read for Context {
         if let Some(text) = transcript.and_then(json::text) {
             self.submit(&text, out);
         }
-        if more.is_some() && !truth(more) && !truth(flush) && self.phase == Phase::Open {
+        if more.is_some() && !truth(more) && self.phase == Phase::Open {
             self.phase = Phase::InputEnded;
         }
     }
@@ -278,6 +277,9 @@ mod tests {
 
         let more = r#"{"context_id":"c-1","transcript":"Yes.","continue":true}"#;
         decoder.sent(Frame::Text(more), &mut noted);
+        let flush = r#"{"context_id":"c-1","transcript":"","flush":true,"continue":true}"#;
+        decoder.sent(Frame::Text(flush), &mut noted);
+        assert_eq!(decoder.phase(), Phase::Open);
         let end = r#"{"context_id":"c-1","transcript":"","continue":false}"#;
         decoder.sent(Frame::Text(end), &mut noted);
 

@@ -336,6 +336,21 @@ mod tests {
     }
 
     #[test]
+    fn an_error_may_stand_in_a_chunk_with_choices() {
+        let mut decoder = Decoder::new();
+        chunk(&mut decoder, ROLE);
+
+        let noted = chunk(
+            &mut decoder,
+            r#"{"id":"c-2","model":"m","error":{"code":502,"message":"m"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#,
+        );
+
+        assert_eq!(Facts::failure(&noted).unwrap().kind, FailureKind::Server);
+        // The id that came first is the request's; some servers change it on the way.
+        assert_eq!(noted.noted_served(), None);
+    }
+
+    #[test]
     fn a_prompt_is_billed_once_the_reply_has_begun() {
         let text = "word ".repeat(32);
         let request = format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}]}}"#);
