@@ -148,7 +148,7 @@ impl Family {
 
     /// Endpoints that mean the same wherever they are served. The order matters: the first match wins.
     fn anywhere(name: &str) -> Option<Self> {
-        const NAMES: [(&str, Family); 26] = [
+        const NAMES: [(&str, Family); 27] = [
             ("chat.completions", Family::Chat),
             ("realtime", Family::Realtime),
             ("responses", Family::Responses),
@@ -159,7 +159,8 @@ impl Family {
             ("images", Family::Images),
             ("image.generat", Family::Images),
             ("converse", Family::Bedrock),
-            ("invoke", Family::Bedrock),
+            ("invoke_model", Family::Bedrock),
+            (".invoke", Family::Bedrock),
             ("generate_content", Family::Gemini),
             ("generatecontent", Family::Gemini),
             ("embed_content", Family::Gemini),

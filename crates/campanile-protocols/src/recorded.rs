@@ -153,6 +153,13 @@ impl Reading {
             };
             return;
         }
+        // ElevenLabs says its bill in a header of the audio.
+        let billed = record.headers.get("character-cost");
+        if let Some(billed) = billed.and_then(|cost| cost.as_str()?.parse().ok()) {
+            self.totals.characters.get_or_insert(billed);
+            let count = Count::exact(billed, Evidence::Reported);
+            self.usage.set(Meter::Characters, count);
+        }
         let sent = record.request.get("input_characters");
         if let Some(sent) = sent.and_then(serde_json::Value::as_u64)
             && self.usage.get(Meter::Characters).is_none()
@@ -227,6 +234,16 @@ mod tests {
         );
         let failure = decode(&failed).failure.unwrap();
         assert_eq!((failure.retryable, failure.chain.len()), (true, 1));
+    }
+
+    #[test]
+    fn a_header_may_be_the_bill() {
+        let spoken = record(
+            r#"{"provider":"elevenlabs","endpoint":"elevenlabs.text_to_speech","transport":"binary","status":200,"request":{"input_characters":9},"headers":{"character-cost":"7"},"body":""}"#,
+        );
+
+        assert_eq!(read(&spoken).characters, Some(7));
+        assert_eq!(decode(&spoken).usage.at_least(Meter::Characters), 7);
     }
 
     #[test]
