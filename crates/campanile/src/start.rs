@@ -49,12 +49,17 @@ impl Monitor {
         let clock = crate::clock::counter();
         let mut started = Started::default();
         let sink = sinks(config, chosen, &levels, &clock, &mut started)?;
-        let content = config.sink.jsonl.content.is_some() && chosen.sinks.iter().any(|sink| sink == "jsonl");
+        let content =
+            config.sink.jsonl.content.is_some() && chosen.sinks.iter().any(|sink| sink == "jsonl");
         if content {
             tell(&format!(
                 "what is said is written (redacted) to {}, as {} asks",
                 config.sink.jsonl.dir.display(),
-                config.file.as_deref().unwrap_or(Path::new("campanile.toml")).display()
+                config
+                    .file
+                    .as_deref()
+                    .unwrap_or(Path::new("campanile.toml"))
+                    .display()
             ));
         }
         let mut builder = Monitor::builder(sink)
@@ -65,7 +70,10 @@ impl Monitor {
             .backtraces(config.log.backtraces)
             .summary(config.summary.turns, config.summary.every.0)
             .budgets(budgets(config, chosen, clock.now()))
-            .logs(LogPolicy { targets: config.log.targets.clone(), fields: config.log.fields.clone() })
+            .logs(LogPolicy {
+                targets: config.log.targets.clone(),
+                fields: config.log.fields.clone(),
+            })
             .levels(levels.clone())
             .metrics_recorder(started.recorder)
             .keep(started.endpoint);
@@ -79,7 +87,7 @@ impl Monitor {
 /// What the sinks leave behind: an endpoint that serves, a recorder for the `metrics` facade.
 #[derive(Default)]
 struct Started {
-    endpoint: Option<campanile_sinks::Endpoint>,
+    endpoint: Option<campanile_sinks::MetricsEndpoint>,
     recorder: Option<campanile_sinks::PrometheusRecorder>,
 }
 
@@ -113,7 +121,10 @@ fn ledger(options: &config::LedgerTable, clock: &Clock) -> Result<Ledger, StartE
     Ledger::open(options, clock.clone()).map_err(StartError::of)
 }
 
-fn jsonl(options: &config::JsonlOptions, clock: &Clock) -> Result<campanile_sinks::JsonlSink, StartError> {
+fn jsonl(
+    options: &config::JsonlOptions,
+    clock: &Clock,
+) -> Result<campanile_sinks::JsonlSink, StartError> {
     campanile_sinks::Jsonl::new(&options.dir)
         .max_file(options.max_file.0)
         .max_total(options.max_total.0)
@@ -124,20 +135,37 @@ fn jsonl(options: &config::JsonlOptions, clock: &Clock) -> Result<campanile_sink
         .map_err(StartError::of)
 }
 
-fn console(options: &config::ConsoleOptions, clock: &Clock) -> Result<campanile_sinks::ConsoleSink, StartError> {
+fn console(
+    options: &config::ConsoleOptions,
+    clock: &Clock,
+) -> Result<campanile_sinks::ConsoleSink, StartError> {
     let console = match options.stderr {
         true => campanile_sinks::Console::stderr(),
         false => campanile_sinks::Console::stdout(),
     };
-    console.level(Level::Trace).clock(clock.clone()).open().map_err(StartError::of)
+    console
+        .level(Level::Trace)
+        .clock(clock.clone())
+        .open()
+        .map_err(StartError::of)
 }
 
-fn prometheus(options: &config::PrometheusOptions, started: &mut Started) -> Result<campanile_sinks::MetricsSink, StartError> {
+fn prometheus(
+    options: &config::PrometheusOptions,
+    started: &mut Started,
+) -> Result<campanile_sinks::MetricsSink, StartError> {
     let recorder = campanile_sinks::PrometheusRecorder::new();
-    let endpoint = campanile_sinks::Endpoint::open(options.listen, options.port_required, &recorder)
+    let endpoint = campanile_sinks::Endpoint::new(recorder.clone())
+        .address(options.listen)
+        .port_required(options.port_required)
+        .open()
         .map_err(StartError::of)?;
     if endpoint.address() != options.listen {
-        tell(&format!("{} is taken, metrics are at http://{}/metrics", options.listen, endpoint.address()));
+        tell(&format!(
+            "{} is taken, metrics are at http://{}/metrics",
+            options.listen,
+            endpoint.address()
+        ));
     }
     let sink = campanile_sinks::MetricsSink::new(recorder.clone());
     started.endpoint = Some(endpoint);
@@ -157,22 +185,36 @@ fn levels(environment: &Environment) -> Result<Levels, StartError> {
 
 fn book(config: &Config) -> Result<Book, StartError> {
     let book = Book::standard();
-    let Some(file) = &config.prices.file else { return Ok(book) };
+    let Some(file) = &config.prices.file else {
+        return Ok(book);
+    };
     let fail = |why: String| StartError(format!("{}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| fail(format!("cannot be read: {error}")))?;
-    book.with_override(&text).map_err(|error| fail(error.to_string()))
+    let text =
+        std::fs::read_to_string(file).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    book.with_override(&text)
+        .map_err(|error| fail(error.to_string()))
 }
 
 /// The budgets, and what the ledger says was spent in their windows before.
 fn budgets(config: &Config, environment: &Environment, now: Timestamp) -> Vec<Budget> {
     let ledger = environment.sinks.iter().any(|sink| sink == "ledger");
-    let reader = ledger.then(|| Reader::open(&config.sink.ledger.path).ok()).flatten();
+    let reader = ledger
+        .then(|| Reader::open(&config.sink.ledger.path).ok())
+        .flatten();
     let budget = |stated: &config::Budget| {
         let provider = Name::outside(&stated.provider)?;
         let thousandths = |share: &f64| (share * 1_000.0).round() as u64;
         let shares = stated.warn_at.iter().map(thousandths).collect();
-        let mut budget = Budget::new(provider, stated.limit()?, stated.window == Window::Day, shares);
-        if let Some(spent) = reader.as_ref().and_then(|reader| spent(reader, &budget, now)) {
+        let mut budget = Budget::new(
+            provider,
+            stated.limit()?,
+            stated.window == Window::Day,
+            shares,
+        );
+        if let Some(spent) = reader
+            .as_ref()
+            .and_then(|reader| spent(reader, &budget, now))
+        {
             budget.resume(now, &spent);
         }
         Some(budget)
@@ -182,16 +224,27 @@ fn budgets(config: &Config, environment: &Environment, now: Timestamp) -> Vec<Bu
 
 /// What a provider has billed in the window of `now`. A ledger that cannot be read has said so when it was opened.
 fn spent(reader: &Reader, budget: &Budget, now: Timestamp) -> Option<Cost> {
-    let query = Query::default().since(budget.window_start(now)).by([Dimension::Provider]);
+    let query = Query::default()
+        .since(budget.window_start(now))
+        .by([Dimension::Provider]);
     let report = reader.report(&query).ok()?;
-    let of_provider = |row: &&campanile_sinks::ledger::ReportRow| row.keys.first().is_some_and(|key| *key == **budget.provider());
-    report.rows.iter().find(of_provider).map(|row| row.cost.clone())
+    let of_provider = |row: &&campanile_sinks::ledger::ReportRow| {
+        row.keys
+            .first()
+            .is_some_and(|key| *key == **budget.provider())
+    };
+    report
+        .rows
+        .iter()
+        .find(of_provider)
+        .map(|row| row.cost.clone())
 }
 
 /// Looks at the file's time, and takes over its level when it has changed. A file that cannot be used is told, and the level stays.
 fn reload(file: &Path, environment: &str, levels: Levels) -> impl FnMut() + Send + use<> {
     let (file, environment) = (file.to_owned(), environment.to_owned());
-    let modified = |file: &Path| -> Option<SystemTime> { std::fs::metadata(file).ok()?.modified().ok() };
+    let modified =
+        |file: &Path| -> Option<SystemTime> { std::fs::metadata(file).ok()?.modified().ok() };
     let mut known = modified(&file);
     move || {
         let now = modified(&file);
@@ -211,7 +264,10 @@ fn reload(file: &Path, environment: &str, levels: Levels) -> impl FnMut() + Send
 /// One line for whoever runs the program.
 fn tell(line: &str) {
     // No complaint when nobody listens: `eprintln!` would panic.
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("campanile: {line}\n").as_bytes());
+    let _ = std::io::Write::write_all(
+        &mut std::io::stderr(),
+        format!("campanile: {line}\n").as_bytes(),
+    );
 }
 
 /// A monitor that could not be started: what, where, what to do, in one line.
