@@ -438,6 +438,9 @@ impl Chosen<'_> {
     }
 
     fn lines(&self, usage: &Usage) -> Vec<Line> {
+        if self.row.is_unpriced() {
+            return Vec::new();
+        }
         let mut lines = Vec::with_capacity(4);
         let (from, _) = self.sheets_for(usage);
         let Some(sheet) = self.row.sheets.get(from) else {

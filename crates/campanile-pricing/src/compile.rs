@@ -4,7 +4,9 @@ use crate::{
     calendar,
     error::BookError,
     rate::{self, CLOCKS, Ratio},
-    row::{Addon, Channels, Hours, Kind, Rounding, Row, Sheet, Source, SpeechClock, When, bit},
+    row::{
+        Addon, Channels, Factors, Hours, Kind, Rounding, Row, Sheet, Source, SpeechClock, When, bit,
+    },
     text::{CreditText, PriceText, WhenText},
 };
 use campanile_core::{MAX_NAME_BYTES, Meter, Mode, Money, Name, Timestamp};
@@ -432,11 +434,7 @@ impl Reader<'_> {
         self.text.addons.iter().map(addon).collect()
     }
 
-    fn factors(
-        &self,
-        field: &str,
-        texts: &BTreeMap<String, String>,
-    ) -> Result<Box<[(Box<str>, Ratio)]>, BookError> {
+    fn factors(&self, field: &str, texts: &BTreeMap<String, String>) -> Result<Factors, BookError> {
         let read = |(name, text): (&String, &String)| {
             let says = "is no factor: write 3/2, 1.1 or 2";
             let ratio = Ratio::parse(text).filter(|ratio| ratio.over > 0);

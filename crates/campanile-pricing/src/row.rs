@@ -249,6 +249,9 @@ pub(crate) const fn bit(meter: Meter) -> u32 {
     1 << meter.index()
 }
 
+/// What names of terms multiply a price by.
+pub(crate) type Factors = Box<[(Box<str>, Ratio)]>;
+
 /// Something extra with a price of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Addon {
@@ -278,9 +281,9 @@ pub struct Row {
     pub(crate) disputed: Rounding,
     pub(crate) addons: Box<[Addon]>,
     pub(crate) included: Box<[String]>,
-    pub(crate) voices: Box<[(Box<str>, Ratio)]>,
-    pub(crate) regions: Box<[(Box<str>, Ratio)]>,
-    pub(crate) tiers: Box<[(Box<str>, Ratio)]>,
+    pub(crate) voices: Factors,
+    pub(crate) regions: Factors,
+    pub(crate) tiers: Factors,
     pub(crate) usual: bool,
     pub(crate) retired: bool,
     pub(crate) overrides: bool,

@@ -253,7 +253,7 @@ impl Shelf {
         let pick = |mode, plan: Option<&str>| self.pick(family, terms, at, mode, plan);
         let plan = terms.plan.as_deref();
         if let Some(plan) = plan.filter(|plan| !self.knows_plan(family, plan)) {
-            return self.over_plans(family, terms, plan, &pick);
+            return self.over_plans(family, terms, plan, pick);
         }
         let streaming = pick(terms.mode.or(Some(Mode::Streaming)), plan);
         if terms.mode.is_some() || !family.has_mode {
@@ -286,7 +286,7 @@ impl Shelf {
         family: &Family,
         terms: &Terms,
         plan: &str,
-        pick: &dyn Fn(Option<Mode>, Option<&str>) -> Option<&'b Row>,
+        pick: impl Fn(Option<Mode>, Option<&str>) -> Option<&'b Row>,
     ) -> Option<Quote<'b>> {
         let modes: &[Option<Mode>] = match terms.mode {
             Some(Mode::Streaming) => &[Some(Mode::Streaming)],
@@ -299,6 +299,7 @@ impl Shelf {
             .map(|plan| Some(&**plan))
             .chain([None, Some(plan)]);
         let mut quote: Option<Quote<'b>> = None;
+        let pick = &pick;
         for row in plans.flat_map(|plan| modes.iter().filter_map(move |mode| pick(*mode, plan))) {
             match &mut quote {
                 None => quote = Some(single(row, terms)),
