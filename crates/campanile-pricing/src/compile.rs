@@ -121,7 +121,6 @@ impl Reader<'_> {
             rounding: self.rounding("", &text.least, &text.step)?,
             disputed: self.rounding("disputed.", &text.disputed.least, &text.disputed.step)?,
             addons: self.addons(&entry, &sheets)?,
-            included: text.included.clone().into(),
             voices: self.factors("voices", &text.voices)?,
             regions: self.factors("regions", &text.regions)?,
             tiers: self.factors("tiers", &text.tiers)?,

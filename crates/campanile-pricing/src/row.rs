@@ -280,7 +280,6 @@ pub struct Row {
     /// Those that some sources state and others do not.
     pub(crate) disputed: Rounding,
     pub(crate) addons: Box<[Addon]>,
-    pub(crate) included: Box<[String]>,
     pub(crate) voices: Factors,
     pub(crate) regions: Factors,
     pub(crate) tiers: Factors,

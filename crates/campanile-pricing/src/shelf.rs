@@ -46,6 +46,7 @@ impl Chapter {
 pub(crate) struct Shelf {
     pub(crate) rows: Vec<Row>,
     pub(crate) plan: Option<Box<str>>,
+    pub(crate) included: Vec<String>,
     prefixes: Vec<String>,
     models: Names<Family>,
     patterns: Vec<(Pattern, Family)>,
@@ -120,6 +121,7 @@ impl Shelf {
         for chapter in chapters.clone() {
             for vendor in &chapter.vendors {
                 shelf.plan = vendor.plan.as_deref().map(Box::from).or(shelf.plan.take());
+                shelf.included.extend(vendor.included.iter().cloned());
                 shelf.prefixes.extend(vendor.prefixes.iter().cloned());
             }
             for (n, credit) in &chapter.credits {
@@ -257,23 +259,25 @@ impl Shelf {
         }
         let streaming = pick(terms.mode.or(Some(Mode::Streaming)), plan);
         if terms.mode.is_some() || !family.has_mode {
-            return streaming.map(|row| single(row, terms));
+            return streaming.map(|row| single(row, terms, &self.included));
         }
         let prerecorded = pick(Some(Mode::Prerecorded), plan);
         match (streaming, prerecorded) {
-            (Some(a), Some(b)) if std::ptr::eq(a, b) => Some(single(a, terms)),
-            (Some(row), None) | (None, Some(row)) => Some(single(row, terms)),
+            (Some(a), Some(b)) if std::ptr::eq(a, b) => Some(single(a, terms, &self.included)),
+            (Some(row), None) | (None, Some(row)) => Some(single(row, terms, &self.included)),
             (None, None) => None,
             (Some(usual), Some(other)) | (Some(other), Some(usual))
                 if usual.usual && !other.usual =>
             {
-                let mut quote = single(usual, terms);
+                let mut quote = single(usual, terms, &self.included);
                 quote.why.add(Reason::AssumedTerms);
                 Some(quote)
             }
             (Some(a), Some(b)) => {
-                let mut quote = single(a, terms);
-                quote.others.push(chosen(b, terms, &mut quote.why));
+                let mut quote = single(a, terms, &self.included);
+                quote
+                    .others
+                    .push(chosen(b, terms, &self.included, &mut quote.why));
                 quote.why.add(Reason::AmbiguousPrice);
                 Some(quote)
             }
@@ -302,9 +306,13 @@ impl Shelf {
         let pick = &pick;
         for row in plans.flat_map(|plan| modes.iter().filter_map(move |mode| pick(*mode, plan))) {
             match &mut quote {
-                None => quote = Some(single(row, terms)),
+                None => quote = Some(single(row, terms, &self.included)),
                 Some(quote) if std::ptr::eq(quote.first.row, row) => {}
-                Some(quote) => quote.others.push(chosen(row, terms, &mut quote.why)),
+                Some(quote) => {
+                    quote
+                        .others
+                        .push(chosen(row, terms, &self.included, &mut quote.why))
+                }
             }
         }
         let mut quote = quote?;

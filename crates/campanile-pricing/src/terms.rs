@@ -62,17 +62,22 @@ pub(crate) fn fits(
             .is_none_or(|hours| hours.hold(calendar::minute_of_day(at)))
 }
 
-pub(crate) fn single<'b>(row: &'b Row, terms: &Terms) -> Quote<'b> {
+pub(crate) fn single<'b>(row: &'b Row, terms: &Terms, included: &[String]) -> Quote<'b> {
     let mut why = Why::default();
     Quote {
-        first: chosen(row, terms, &mut why),
+        first: chosen(row, terms, included, &mut why),
         others: Vec::new(),
         why,
     }
 }
 
 /// The row under these terms: factors, channels, extras, and doubts where it does not know what was stated.
-pub(crate) fn chosen<'b>(row: &'b Row, terms: &Terms, why: &mut Why) -> Chosen<'b> {
+pub(crate) fn chosen<'b>(
+    row: &'b Row,
+    terms: &Terms,
+    included: &[String],
+    why: &mut Why,
+) -> Chosen<'b> {
     let mut chosen = Chosen {
         row,
         factors: (Ratio::ONE, Ratio::ONE),
@@ -101,7 +106,7 @@ pub(crate) fn chosen<'b>(row: &'b Row, terms: &Terms, why: &mut Why) -> Chosen<'
     for addon in &terms.addons {
         if let Some(at) = row.addons.iter().position(|known| same(&known.name, addon)) {
             chosen.addons |= 1 << at;
-        } else if !row.included.iter().any(|known| same(known, addon)) {
+        } else if !included.iter().any(|known| same(known, addon)) {
             chosen.no_ceiling = true;
             why.add(Reason::AssumedTerms);
         }

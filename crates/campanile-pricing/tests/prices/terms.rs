@@ -160,6 +160,16 @@ fn a_region_multiplies_tokens_and_not_fees() {
 }
 
 #[test]
+fn a_region_may_have_a_row_of_its_own() {
+    let eu = with(|terms| terms.region = Some("eu".into()));
+    let counts = [(Meter::InputTokens, 1_000_000)];
+
+    assert_eq!(exact("azure gpt-4o", &counts, &Terms::default()), "2.5");
+    assert_eq!(exact("azure gpt-4o", &counts, &eu), "2.75");
+    assert_eq!(exact("azure eu/gpt-4o", &counts, &eu), "2.75");
+}
+
+#[test]
 fn a_tier_without_a_price_is_a_range() {
     let counts = [(Meter::Characters, 1_000_000)];
 
@@ -587,6 +597,12 @@ fn vendors_have_the_names_that_people_use() {
         ("google models/gemini-2.5-flash", "0.3"),
         ("azure-openai gpt-4o", "2.5"),
         ("azure eu/gpt-4o", "2.75"),
+        ("bedrock us.anthropic.claude-haiku-4-5-20251001-v1:0", "1.1"),
+        (
+            "bedrock global.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "1",
+        ),
+        ("aws amazon.nova-lite-v1:0", "0.06"),
         ("OPENAI openai/gpt-4o", "2.5"),
         ("groq openai/gpt-oss-20b", "0.075"),
         ("x-ai grok-4", "3"),
