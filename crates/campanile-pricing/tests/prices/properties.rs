@@ -16,6 +16,12 @@ const MODELS: [(&str, &str); 8] = [
     ("groq", "whisper-large-v3"),
 ];
 
+const TEXTS: [&str; 3] = [
+    include_str!("../../prices/cartesia.toml"),
+    include_str!("../../prices/deepgram.toml"),
+    include_str!("../../prices/deepseek.toml"),
+];
+
 fn counts() -> impl Strategy<Value = Usage> {
     let count = (0_u64..400_000, 0_u64..400_000, any::<bool>());
     proptest::collection::vec((0..Meter::COUNT, count), 0..8).prop_map(|counts| {
@@ -65,6 +71,21 @@ proptest! {
         prop_assert!(point.at_least >= range.at_least);
         if let Some(most) = range.at_most {
             prop_assert!(point.at_most.is_some_and(|point| point <= most), "{point:?} is not in {range:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_book_is_an_error_and_never_a_panic(
+        file in 0..TEXTS.len(), at in 0_usize..100_000, cut in 0_usize..6, put in "[0-9a-z\"./ ={}-]{0,6}",
+    ) {
+        let mut text = TEXTS[file].to_owned();
+        let (from, to) = (at % text.len(), (at % text.len() + cut).min(text.len()));
+        if text.is_char_boundary(from) && text.is_char_boundary(to) {
+            text.replace_range(from..to, &put);
+        }
+
+        if let Err(error) = Book::parse(&text) {
+            prop_assert!(error.to_string().len() > 20, "{error}");
         }
     }
 
