@@ -142,13 +142,18 @@ fn holds<T: PartialEq>(part: &Option<T>, whole: &Option<T>) -> bool {
 }
 
 impl When {
-    /// How many conditions there are: the most specific row wins.
-    pub(crate) fn weight(&self) -> u8 {
+    /// A bit for each condition that there is: mode, tier, plan, region, hours.
+    pub(crate) fn asks(&self) -> u8 {
         u8::from(self.mode.is_some())
-            + u8::from(self.tier.is_some())
-            + u8::from(self.plan.is_some())
-            + u8::from(self.region.is_some())
-            + u8::from(self.hours.is_some())
+            | u8::from(self.tier.is_some()) << 1
+            | u8::from(self.plan.is_some()) << 2
+            | u8::from(self.region.is_some()) << 3
+            | u8::from(self.hours.is_some()) << 4
+    }
+
+    /// How many conditions there are: the most specific row wins.
+    pub(crate) fn weight(&self) -> u32 {
+        self.asks().count_ones()
     }
 
     /// Whether both can hold at once.

@@ -7,7 +7,7 @@ use crate::{
     error::BookError,
     names::Names,
     row::Row,
-    terms::{chosen, fits, same, single},
+    terms::{chosen, fits, said, same, single},
     text::{BookText, CreditText, PriceText, VendorText},
 };
 use campanile_core::{Mode, Reason, Terms, Timestamp};
@@ -56,9 +56,22 @@ pub(crate) struct Shelf {
 /// The rows of one model.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Family {
+    /// In the order of the file.
     pub(crate) rows: Vec<u32>,
+    /// The same, the most specific first.
+    slots: Vec<Slot>,
     has_mode: bool,
     plans: Vec<Box<str>>,
+}
+
+/// What rules most rows out, beside one another in memory: a row itself is large.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    from: Timestamp,
+    to: Timestamp,
+    row: u32,
+    /// The conditions that it has, as bits of [`When::asks`](crate::row::When::asks).
+    asks: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,8 +180,10 @@ impl Shelf {
     fn finish(&mut self) -> Result<(), BookError> {
         self.patterns
             .sort_by_key(|(pattern, _)| Reverse(pattern.starts.len()));
-        for family in self.families() {
+        let patterns = self.patterns.iter_mut().map(|(_, family)| family);
+        for family in self.models.values_mut().chain(patterns) {
             family.refuse_ties(&self.rows)?;
+            family.sort(&self.rows);
         }
         let mut entries = HashSet::with_capacity(self.rows.len());
         match self
@@ -199,12 +214,6 @@ impl Shelf {
     pub(crate) fn model(&self, model: &str) -> Option<Vec<&Row>> {
         let rows = self.models.get(model)?.rows.iter();
         Some(rows.map(|at| &self.rows[*at as usize]).collect())
-    }
-
-    fn families(&self) -> impl Iterator<Item = &Family> {
-        self.models
-            .values()
-            .chain(self.patterns.iter().map(|(_, family)| family))
     }
 
     /// Exact name → name without the vendor → name without its date → pattern.
@@ -329,10 +338,13 @@ impl Shelf {
         mode: Option<Mode>,
         plan: Option<&str>,
     ) -> Option<&Row> {
-        let rows = family.rows.iter().map(|at| &self.rows[*at as usize]);
         let plan = plan.or(self.plan.as_deref());
-        rows.filter(|row| row.holds_at(at) && fits(row, terms, at, mode, plan))
-            .max_by_key(|row| (row.overrides, row.when.weight()))
+        let said = said(terms, mode, plan);
+        let slots = family.slots.iter();
+        slots
+            .filter(|slot| slot.asks & !said == 0 && slot.from <= at && at < slot.to)
+            .map(|slot| &self.rows[slot.row as usize])
+            .find(|row| fits(row, terms, at, mode, plan))
     }
 }
 
@@ -363,6 +375,22 @@ impl Family {
         {
             self.plans.push(plan.clone());
         }
+    }
+
+    fn sort(&mut self, rows: &[Row]) {
+        let mut sorted: Vec<_> = self
+            .rows
+            .iter()
+            .map(|at| (*at, &rows[*at as usize]))
+            .collect();
+        sorted.sort_by_key(|(_, row)| Reverse((row.overrides, row.when.weight())));
+        let slot = |(at, row): (u32, &Row)| Slot {
+            from: row.from,
+            to: row.to,
+            row: at,
+            asks: row.when.asks(),
+        };
+        self.slots = sorted.into_iter().map(slot).collect();
     }
 
     fn refuse_ties(&self, rows: &[Row]) -> Result<(), BookError> {

@@ -41,6 +41,15 @@ fn tier_of(terms: &Terms) -> Option<&str> {
     (!USUAL.iter().any(|usual| same(usual, tier))).then_some(tier)
 }
 
+/// Which conditions these terms can meet at all, as the bits of `When::asks`. There always is an hour.
+pub(crate) fn said(terms: &Terms, mode: Option<Mode>, plan: Option<&str>) -> u8 {
+    u8::from(mode.is_some())
+        | u8::from(terms.tier.is_some()) << 1
+        | u8::from(plan.is_some()) << 2
+        | u8::from(terms.region.is_some()) << 3
+        | 1 << 4
+}
+
 pub(crate) fn fits(
     row: &Row,
     terms: &Terms,
