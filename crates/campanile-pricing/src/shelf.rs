@@ -377,6 +377,11 @@ impl Family {
         }
     }
 
+    /// Whether any price of the model depends on the plan.
+    pub(crate) fn has_plans(&self) -> bool {
+        !self.plans.is_empty()
+    }
+
     fn sort(&mut self, rows: &[Row]) {
         let mut sorted: Vec<_> = self
             .rows

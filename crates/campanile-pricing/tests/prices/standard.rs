@@ -3,7 +3,7 @@
 use crate::common::AT;
 use campanile_core::Timestamp;
 use campanile_pricing::{Book, Kind};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 const DAY: i64 = 86_400_000_000;
 /// Nine days after the cases were priced: 2026-11-24.
@@ -118,4 +118,83 @@ fn checks_find_what_is_out_of_order() {
             "error: v/m-mini: input_tokens is dearer than that of v/m",
         ]
     );
+}
+
+/// Names in `prices.csv` that the book does not have, and why.
+const LEFT_OUT: &[(&str, &[&str])] = &[
+    (
+        "a heading of the vendor's page, whose prices the model's id has",
+        &[
+            "anthropic Claude Fable 5.1",
+            "anthropic Claude Haiku 4.5",
+            "anthropic Claude Opus 4.8",
+            "anthropic Claude Opus 5",
+            "anthropic Claude Sonnet 4.6",
+            "cartesia Line agent",
+            "cartesia Line telephony",
+        ],
+    ),
+    (
+        "a plan: its price is a [[credit]]",
+        &[
+            "cartesia plan Pro",
+            "cartesia plan Scale",
+            "cartesia plan Startup",
+        ],
+    ),
+    (
+        "another program's own name for a model, which no caller passes",
+        &[
+            "assemblyai assemblyai-universal-streaming",
+            "cartesia cartesia-sonic",
+            "deepgram deepgram-nova-3",
+            "deepgram deepgram-nova-3-base",
+            "deepgram deepgram-nova-3-multilingual",
+            "elevenlabs elevenlabs-flash-v2.5",
+            "elevenlabs elevenlabs-multilingual-v2",
+            "elevenlabs elevenlabs-turbo-v2.5",
+            "groq llama-3.1-70b",
+            "groq llama-3.1-8b",
+        ],
+    ),
+    ("not of this vendor", &["google chatgpt-4o-latest"]),
+    (
+        "only Portkey has it, at the price of a snapshot that it may not name",
+        &["openai gpt-4o-latest"],
+    ),
+];
+
+#[test]
+fn every_published_model_is_in_the_book_or_left_out_for_a_reason() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../shared/data/prices.csv"
+    );
+    let Ok(text) = std::fs::read_to_string(path) else {
+        println!("skipped: {path} is not there");
+        return;
+    };
+    let (book, terms) = (Book::standard(), Default::default());
+    // There are no quotes in the first two columns.
+    let keys: BTreeSet<_> = text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(','))
+        .map(|(vendor, rest)| (vendor, rest.split(',').next().unwrap()))
+        .collect();
+
+    let missing = keys
+        .iter()
+        .filter(|(vendor, model)| book.explain(vendor, model, &terms, AT).is_err());
+    let missing: Vec<_> = missing
+        .map(|(vendor, model)| format!("{vendor} {model}"))
+        .collect();
+
+    let mut left_out: Vec<_> = LEFT_OUT
+        .iter()
+        .flat_map(|(_, keys)| keys.iter().copied())
+        .collect();
+    left_out.sort_unstable();
+    assert!(keys.len() > 600, "only {} models", keys.len());
+    assert_eq!(missing, left_out);
 }

@@ -577,6 +577,13 @@ fn an_explanation_names_the_row_its_source_and_what_it_beat() {
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
+    let speech = book
+        .explain("cartesia", "sonic-3", &Terms::default(), AT)
+        .unwrap();
+    assert_eq!(
+        (speech.plan, speech.rows.len(), speech.why.len()),
+        (Some("pro"), 1, 0)
+    );
     let sol = book
         .explain("openai", "gpt-5.6-sol", &Terms::default(), AT)
         .unwrap();
