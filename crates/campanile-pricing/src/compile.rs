@@ -232,7 +232,8 @@ impl Reader<'_> {
             .map(|hours| format!("{}-{}", hours.from, hours.to));
         let conditions = [
             mode,
-            when.tier.as_deref(),
+            // Of names for one tier, the first.
+            when.tier.as_deref().and_then(|tier| tier.split('|').next()),
             when.plan.as_deref(),
             when.region.as_deref(),
             hours.as_deref(),

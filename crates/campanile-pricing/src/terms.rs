@@ -60,7 +60,9 @@ pub(crate) fn fits(
     let when = &row.when;
     let stated = |wanted: &Option<Box<str>>, stated: Option<&str>| match wanted {
         None => true,
-        Some(wanted) => stated.is_some_and(|stated| same(wanted, stated)),
+        Some(wanted) => {
+            stated.is_some_and(|stated| wanted.split('|').any(|name| same(name, stated)))
+        }
     };
     (when.mode.is_none() || when.mode == mode)
         && (when.tier.is_none() || stated(&when.tier, tier_of(terms)))

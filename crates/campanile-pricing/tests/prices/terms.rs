@@ -181,6 +181,13 @@ fn a_tier_without_a_price_is_a_range() {
     let fast = price("openai tts-1", &counts, &tier("priority"));
     assert_eq!((fast.at_least, fast.at_most), (usd("15"), None));
     assert_eq!(exact("openai tts-1", &counts, &tier("on-demand")), "15");
+    let input = [(Meter::InputTokens, 1_000_000)];
+    assert_eq!(exact("openai gpt-4o", &input, &tier("priority")), "4.25");
+    assert_eq!(exact("openai gpt-4o", &input, &tier("Fast")), "4.25");
+    assert_eq!(
+        exact("groq openai/gpt-oss-20b", &input, &tier("batch")),
+        "0.0375"
+    );
     assert_eq!(
         exact(
             "anthropic claude-opus-5",
