@@ -356,3 +356,31 @@ fn unknown_is_never_zero() {
         "0"
     );
 }
+
+#[test]
+fn a_published_zero_is_a_price_and_ends_at_its_instant() {
+    // 2026-09-01T07:00:00Z and 2026-10-01T07:00:00Z
+    let (from, to) = (1_788_246_000_000_000, 1_790_838_000_000_000);
+    let book = Book::standard();
+    let at = |at: i64| {
+        price_at(
+            &book,
+            "livekit rime/coda",
+            &[(Meter::Characters, 1_000)],
+            &Terms::default(),
+            Timestamp(at),
+        )
+    };
+
+    assert_eq!(Timestamp(from).to_string(), "2026-09-01T07:00:00.000000Z");
+    assert_eq!(
+        (
+            at(from - 1).at_least,
+            at(from).at_least,
+            at(to - 1).at_least,
+            at(to).at_least
+        ),
+        (usd("0.05"), usd("0"), usd("0"), usd("0.05"))
+    );
+    assert!(at(from).is_exact() && at(from).why.is_empty());
+}
