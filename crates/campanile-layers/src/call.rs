@@ -21,8 +21,8 @@
 //!     .layer(client::unary())
 //!     .service_fn(async |text: &str| Ok::<_, std::convert::Infallible>(text.to_uppercase()));
 //!
-//! let Unary(loud) = stage.oneshot("hello").await?;
-//! assert_eq!((loud.as_str(), intake.opened(), intake.open_calls().len()), ("HELLO", 1, 0));
+//! let Unary(spoken) = stage.oneshot("hello").await?;
+//! assert_eq!((spoken.as_str(), intake.opened(), intake.open_calls().len()), ("HELLO", 1, 0));
 //! # Ok(())
 //! # }
 //! ```

@@ -1,8 +1,9 @@
 //! Explains failures.
 //!
 //! Above timeouts, limits and retries it says why the caller's call failed; pushed once more below
-//! [`UsageLayer`](crate::UsageLayer), it says so of each attempt. Errors pass through untouched: what is recorded is a kind, a code, whether to retry, and the texts of
-//! the chain as content, which are redacted before they are written.
+//! [`UsageLayer`](crate::UsageLayer), it says so of each attempt. Errors pass through untouched: what is recorded is
+//! a kind, a code, whether to retry, and the texts of the chain as content, which are redacted before they are
+//! written.
 
 use crate::carry::Carries;
 use crate::contain::counted;

@@ -19,8 +19,6 @@ pub type Decoder = crate::Decoder<Bedrock>;
 pub struct Bedrock {
     anthropic: Messages,
     openai: Chat,
-    /// The body has said something of its own; the metrics that AWS adds say the same, or another thing.
-    said: bool,
     /// What the last chunk's metrics said.
     metrics: Option<Report>,
     /// What the headers said.
@@ -60,7 +58,10 @@ impl Read for Bedrock {
             out.failure(failure);
             return;
         }
-        let [wrapped] = pick(message, ["bytes"]);
+        let [wrapped, inner] = pick(message, ["bytes", "event"]);
+        if let Some(inner) = inner {
+            return sonic(inner, out);
+        }
         if let Some(text) = wrapped.and_then(json::text)
             && let Some(bytes) = base64::decode(&text)
         {
@@ -71,7 +72,8 @@ impl Read for Bedrock {
     }
 
     fn ended(&mut self, out: &mut Out<'_>) {
-        if !self.said
+        // What the body says of itself goes first; metrics and headers may say another thing.
+        if !out.usage_known()
             && let Some(report) = self.metrics.take().or(self.headers.take())
         {
             out.report().replace(report);
@@ -96,7 +98,6 @@ impl Bedrock {
         if let Some(raw) = metrics {
             self.metrics = Some(invocation(raw));
         }
-        let before = out.usage_known();
         // The chunks of Nova and of Converse are one key each; Converse's event types say the key.
         let nova = metadata.and_then(|raw| pick(raw, ["usage"])[0]);
         if let Some(raw) = nova
@@ -112,7 +113,6 @@ impl Bedrock {
         } else {
             self.older(message, out);
         }
-        self.said |= out.usage_known() && (!before || self.said);
         self.text(message, out);
     }
 
@@ -191,6 +191,28 @@ impl Bedrock {
         } else if error.is_some_and(|error| error.starts_with('"')) {
             out.failure(failure::read(message));
         }
+    }
+}
+
+/// Reads an event of a speech-to-speech session. Its totals grow; the last one wins.
+fn sonic(event: &str, out: &mut Out<'_>) {
+    let [reported, text, audio] = pick(event, ["usageEvent", "textOutput", "audioOutput"]);
+    if let Some(text) = text.and_then(|raw| json::filled(pick(raw, ["content"])[0]?)) {
+        out.said(&text);
+    }
+    if audio.is_some() {
+        out.piece();
+    }
+    let Some(raw) = reported else { return };
+    let [input, output] = pick(raw, ["totalInputTokens", "totalOutputTokens"]);
+    let speech = |side| json::at(raw, &["details", "total", side, "speechTokens"]).and_then(count);
+    let mut report = Report::default();
+    report.totals.input_tokens = input.and_then(count);
+    report.totals.output_tokens = output.and_then(count);
+    report.totals.audio_input_tokens = speech("input");
+    report.totals.audio_output_tokens = speech("output");
+    if report.says_something() {
+        out.report().replace(report);
     }
 }
 
@@ -332,6 +354,25 @@ mod tests {
         let (_, noted) = read(Decoder::new(), &encode("chunk", chunk));
 
         assert_eq!(noted.spoken(), Some("Hi"));
+    }
+
+    #[test]
+    fn the_totals_of_a_spoken_session_grow() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        for (input, output) in [(10, 4), (25, 9)] {
+            let frame = format!(
+                r#"{{"event":{{"usageEvent":{{"totalInputTokens":{input},"totalOutputTokens":{output},"details":{{"total":{{"input":{{"speechTokens":8,"textTokens":2}},"output":{{"speechTokens":3}}}}}}}}}}}}"#
+            );
+            decoder.received(Frame::Text(&frame), &mut noted);
+        }
+        decoder.ended(&mut noted);
+
+        let totals = decoder.inclusive();
+        assert_eq!(
+            (totals.input_tokens, totals.output_tokens),
+            (Some(25), Some(9))
+        );
+        assert_eq!(totals.audio_input_tokens, Some(8));
     }
 
     #[test]

@@ -167,7 +167,7 @@ fn stop(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     for word in bytes.as_chunks::<8>().0.iter().take(NEAR) {
         let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ EACH * b'"' as u64) | zeros(word ^ EACH * b'\\' as u64);
+        let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
         if found != 0 {
             return Some(at + (found.trailing_zeros() / 8) as usize);
         }
@@ -178,6 +178,8 @@ fn stop(bytes: &[u8]) -> Option<usize> {
 
 /// One in each byte.
 const EACH: u64 = 0x0101_0101_0101_0101;
+const QUOTES: u64 = EACH * b'"' as u64;
+const BACKSLASHES: u64 = EACH * b'\\' as u64;
 
 /// Marks the lowest byte of `word` that is zero (and perhaps higher ones that are not) by its highest bit.
 fn zeros(word: u64) -> u64 {
@@ -240,6 +242,8 @@ mod tests {
             pick(r#"{"model":"m","usage":{"a":1"#, ["model", "usage"]),
             [Some("\"m\""), None]
         );
+        // Who knows how many digits were to follow.
+        assert_eq!(pick(r#"{"a":12"#, ["a"]), [None]);
     }
 
     #[test]

@@ -15,13 +15,15 @@ pub type Decoder = crate::Decoder<Transcripts>;
 #[derive(Debug, Default)]
 pub struct Transcripts {
     spoke: bool,
+    heard: Decimal,
 }
 
 /// Where services say how many seconds of audio they heard. The billed figure stands before the measured one.
-const SECONDS: [&[&str]; 15] = [
+const SECONDS: [&[&str]; 16] = [
     &["result", "metadata", "billing_time"],
     &["result", "metadata", "audio_duration"],
     &["data", "metadata", "billing_time"],
+    &["data", "metadata", "audio_duration"],
     &["metadata", "billing_time"],
     &["metadata", "audio_duration"],
     &["usage", "seconds"],
@@ -70,11 +72,12 @@ impl Read for Transcripts {
             out.failure(failure::read(message));
         }
         // A live result says how long it is itself, not how long all of them are.
-        if !matches!(
-            kind,
-            "transcript" | "partial_transcript" | "AddTranscript" | "Turn"
-        ) {
-            seconds(message, out);
+        match kind {
+            "AddTranscript" | "AddPartialTranscript" | "final" | "partial" => {
+                self.end(message, out)
+            }
+            "transcript" | "partial_transcript" | "Turn" => {}
+            _ => seconds(message, out),
         }
         self.text(kind, message, out);
     }
@@ -105,6 +108,17 @@ fn seconds(message: &str, out: &mut Out<'_>) {
 }
 
 impl Transcripts {
+    /// The end of the last stretch that a live result covers: less than what will be billed, so that it is no meter.
+    fn end(&mut self, message: &str, out: &mut Out<'_>) {
+        let end = at(message, &["metadata", "end_time"]).or(pick(message, ["end_ts"])[0]);
+        if let Some(end) = end.and_then(decimal).filter(|end| *end > self.heard) {
+            self.heard = end;
+            let report = out.report();
+            report.totals.audio_seconds = Some(end);
+            report.clock = Clock::Aside;
+        }
+    }
+
     /// Text that is final. What may still change is not said yet.
     fn text(&mut self, kind: &str, message: &str, out: &mut Out<'_>) {
         let [text, transcript, ended, is_final, formatted, tokens] = pick(
@@ -213,6 +227,18 @@ mod tests {
             noted.noted_usage().unwrap().at_least(Meter::SocketUs),
             15_000_000
         );
+    }
+
+    #[test]
+    fn the_end_of_a_live_result_is_shown_and_not_billed() {
+        let (decoder, noted) = read(
+            r#"{"message":"AddTranscript","metadata":{"start_time":1.0,"end_time":2.5,"transcript":"Hi."}}"#,
+        );
+
+        let end = decoder.inclusive().audio_seconds.map(|end| end.to_string());
+        assert_eq!(end.as_deref(), Some("2.5"));
+        assert_eq!(noted.noted_usage(), None);
+        assert_eq!(noted.spoken(), Some("Hi."));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use campanile_core::{Facts, Frame, Meter, Noted, Served, Usage};
 use campanile_protocols::family::{Reports, by_shape, family};
-use campanile_protocols::{Inclusive, RequestFacts, anthropic, gemini, openai};
+use campanile_protocols::{Decoder, Inclusive, Read, RequestFacts, anthropic, gemini, openai};
 use proptest::prelude::*;
 
 /// Everything that a decoder said of one exchange.
@@ -64,8 +64,11 @@ fn aws(event: &str, payload: &str) -> Vec<u8> {
     message
 }
 
-/// One short exchange of each wire: provider, endpoint, body, and the input and output that it reports.
-fn samples() -> Vec<(&'static str, &'static str, Vec<u8>, [Option<u64>; 2])> {
+/// Provider, endpoint, body, and the input and output that it reports.
+type Sample = (&'static str, &'static str, Vec<u8>, [Option<u64>; 2]);
+
+/// One short exchange of each wire.
+fn samples() -> Vec<Sample> {
     let mut converse = aws(
         "contentBlockDelta",
         r#"{"contentBlockIndex":0,"delta":{"text":"Hi é"}}"#,
@@ -188,30 +191,30 @@ fn without_text_the_counts_are_the_same() {
             .unwrap()
             .2
     };
-    let pairs: [(Box<dyn Reports>, Box<dyn Reports>, &Vec<u8>); 4] = [
+    fn both<R: Read + 'static>() -> [Box<dyn Reports>; 2] {
+        let keeping = Decoder::<R>::new();
+        [
+            Box::new(keeping),
+            Box::new(Decoder::<R>::new().keep_text(false)),
+        ]
+    }
+    let pairs = [
         (
-            Box::new(openai::chat::Decoder::new()),
-            Box::new(openai::chat::Decoder::new().keep_text(false)),
+            both::<openai::chat::Chat>(),
             body("openai.chat.completions"),
         ),
         (
-            Box::new(openai::responses::Decoder::new()),
-            Box::new(openai::responses::Decoder::new().keep_text(false)),
+            both::<openai::responses::Responses>(),
             body("openai.responses"),
         ),
+        (both::<anthropic::Messages>(), body("anthropic.messages")),
         (
-            Box::new(anthropic::Decoder::new()),
-            Box::new(anthropic::Decoder::new().keep_text(false)),
-            body("anthropic.messages"),
-        ),
-        (
-            Box::new(gemini::Decoder::new()),
-            Box::new(gemini::Decoder::new().keep_text(false)),
+            both::<gemini::Gemini>(),
             body("google.stream_generate_content"),
         ),
     ];
 
-    for (keeping, leaving, body) in pairs {
+    for ([keeping, leaving], body) in pairs {
         let kept = decode(keeping, [body.as_slice()]);
         let left = decode(leaving, [body.as_slice()]);
         assert!(!kept.text.is_empty());
@@ -250,6 +253,44 @@ fn absurd_numbers_and_depths_are_survived() {
         assert_eq!(said.inclusive.model.as_deref(), Some("m"), "{usage}");
         // A count that no bill can hold is no count.
         assert_ne!(said.usage.at_least(Meter::InputTokens), u64::MAX, "{usage}");
+    }
+}
+
+#[test]
+fn an_envelope_in_an_envelope_is_not_followed() {
+    let keys = [
+        "data",
+        "result",
+        "interaction",
+        "response",
+        "delta",
+        "message",
+        "usage",
+        "error",
+        "event",
+        "metadata",
+        "choices",
+        "content",
+        "detail",
+        "x_groq",
+    ];
+    // Deep enough to overflow the stack of a reader that calls itself.
+    const DEPTH: usize = 4_000;
+    for key in keys {
+        let bomb = format!(
+            "{}1{}",
+            format!("{{\"{key}\":").repeat(DEPTH),
+            "}".repeat(DEPTH)
+        );
+        for (provider, endpoint) in ENDPOINTS {
+            decode(decoder(provider, endpoint), [bomb.as_bytes()]);
+        }
+        // Once a stream has begun, chunks are read in another way.
+        let mut chat = openai::chat::Decoder::new();
+        let chunk = "{\"model\":\"m\",\"choices\":[{\"delta\":{}}]}";
+        let mut noted = Noted::new();
+        campanile_core::Decode::received(&mut chat, Frame::Text(chunk), &mut noted);
+        campanile_core::Decode::received(&mut chat, Frame::Text(&bomb), &mut noted);
     }
 }
 

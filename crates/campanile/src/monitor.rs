@@ -9,6 +9,7 @@ use crate::summary::Summary;
 use campanile_core::{
     BadId, Clock, Ids, Intake, Level, Price, Redact, Redactions, Session, SessionId, Sink, Span,
 };
+use campanile_sinks::PrometheusRecorder;
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +56,7 @@ struct Running {
     closed: AtomicBool,
     logs: LogPolicy,
     levels: Levels,
+    metrics: Option<PrometheusRecorder>,
     /// What runs as long as the monitor: an endpoint, a file.
     _keep: Vec<Box<dyn Any + Send + Sync>>,
 }
@@ -79,6 +81,7 @@ impl Monitor {
             levels: Levels::new(Level::Info),
             watch: None,
             keep: Vec::new(),
+            recorder: None,
             thread: true,
         }
     }
@@ -125,6 +128,13 @@ impl Monitor {
             self.0.logs.clone(),
             self.0.levels.clone(),
         )
+    }
+
+    /// The recorder behind `/metrics`, for a program that owns its `metrics` recorder: install it, or fan out to it. `None`
+    /// where the environment has no `prometheus`.
+    #[must_use]
+    pub fn metrics_recorder(&self) -> Option<PrometheusRecorder> {
+        self.0.metrics.clone()
     }
 
     /// How often a sink panicked. Its other events, and other sinks, are not disturbed.
@@ -244,6 +254,7 @@ pub struct Builder {
     watch: Option<Watch>,
     keep: Vec<Box<dyn Any + Send + Sync>>,
     thread: bool,
+    recorder: Option<PrometheusRecorder>,
 }
 
 impl Builder {
@@ -304,6 +315,12 @@ impl Builder {
     /// Calls `watch` about every two seconds.
     pub(crate) fn watch(mut self, watch: Watch) -> Self {
         self.watch = Some(watch);
+        self
+    }
+
+    /// The recorder that [`Monitor::metrics_recorder`] gives out.
+    pub(crate) fn metrics_recorder(mut self, recorder: Option<PrometheusRecorder>) -> Self {
+        self.recorder = recorder;
         self
     }
 
@@ -380,6 +397,7 @@ impl Builder {
             closed: AtomicBool::new(false),
             logs: self.logs,
             levels: self.levels,
+            metrics: self.recorder,
             _keep: self.keep,
         }))
     }

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use campanile_core::{
-    Facts, Failure, FailureKind, Handed, Intake, Meter, Outcome, Record, Session, Span,
+    Facts, Failure, FailureKind, Handed, Intake, Meter, Moment, Outcome, Record, Session, Span,
 };
 use campanile_layers::{
     Call, CallLayer, DrainLayer, ErrorLayer, TimingLayer, Unary, UsageLayer, classify, client,
@@ -401,4 +401,32 @@ async fn an_item_can_fail_its_call() {
             );
         }
     });
+}
+
+/// The end of an utterance.
+#[derive(Clone)]
+struct Stop;
+
+impl Facts for Stop {
+    fn moment(&self) -> Moment {
+        Moment::UtteranceEnd
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_utterance_asks_for_the_usage_so_far() {
+    let intake = intake();
+    let stack = ServiceBuilder::new()
+        .layer(CallLayer::new("stt", &intake))
+        .layer(UsageLayer::new())
+        .layer(client::unary())
+        .service(service_fn(async |_: Ask| Ok::<_, Trouble>(Stop)));
+
+    stack.oneshot(Ask).await.unwrap();
+
+    let handed = handed(&intake);
+    let [Handed::Checkpoint(open), Handed::Closed(closed)] = &handed[..] else {
+        panic!("a checkpoint, then the end: {handed:?}")
+    };
+    assert_eq!((open.id(), open.attempt_number()), (closed.id(), Some(1)));
 }

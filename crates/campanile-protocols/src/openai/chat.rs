@@ -39,6 +39,11 @@ pub struct Chat {
     keys: Keys,
 }
 
+/// The most choices that a request can ask for.
+const MAX_CHOICES: usize = 128;
+/// Stands for the event of a chunk that was taken out of an envelope.
+const UNWRAPPED: &str = "unwrapped";
+
 /// Searchers for the keys that decide how a chunk is read.
 #[derive(Debug)]
 struct Keys {
@@ -109,7 +114,10 @@ impl Chat {
     }
 
     fn others(&self, mut rest: &str, out: &mut Out<'_>) {
-        while let Some(at) = self.keys.delta.find(rest.as_bytes()) {
+        for _ in 1..MAX_CHOICES {
+            let Some(at) = self.keys.delta.find(rest.as_bytes()) else {
+                return;
+            };
             rest = rest.get(at + "\"delta\"".len()..).unwrap_or_default();
             delta(rest.trim_start().strip_prefix(':').unwrap_or_default(), out);
         }
@@ -141,14 +149,15 @@ impl Chat {
                 "data",
             ],
         );
-        // Some gateways put the chunk into an envelope.
+        // Some gateways put the chunk into an envelope: one, or else a peer could fill the stack.
         if choices.is_none()
             && event != "error"
+            && event != UNWRAPPED
             && error.is_none()
             && reported.is_none()
             && let Some(inner) = wrapped.filter(|inner| inner.starts_with('{'))
         {
-            return self.whole("data", inner, out);
+            return self.whole(UNWRAPPED, inner, out);
         }
         out.model(model);
         out.request_id(id);
@@ -172,12 +181,7 @@ impl Chat {
         }
         let groq = groq.and_then(|groq| pick(groq, ["usage"])[0]);
         if let Some(raw) = reported.or(groq).filter(|raw| raw.starts_with('{')) {
-            let newer = usage(raw, out.provider());
-            let [tier] = pick(raw, ["service_tier"]);
-            out.tier(tier);
-            if newer.says_something() {
-                out.report().replace(newer);
-            }
+            report(raw, out);
         }
     }
 
@@ -187,6 +191,15 @@ impl Chat {
             out.noted().usage(Meter::InputTokens, prompt);
         }
         self.begun = true;
+    }
+}
+
+/// Reads a usage object, which replaces what was reported before.
+fn report(raw: &str, out: &mut Out<'_>) {
+    let newer = usage(raw, out.provider());
+    out.tier(pick(raw, ["service_tier"])[0]);
+    if newer.says_something() {
+        out.report().replace(newer);
     }
 }
 
@@ -329,6 +342,21 @@ mod tests {
         let failure = Facts::failure(&noted).unwrap();
         assert_eq!(failure.kind, FailureKind::InvalidRequest);
         assert_eq!(failure.chain.len(), 1);
+    }
+
+    #[test]
+    fn an_error_may_stand_in_a_chunk_with_choices() {
+        let mut decoder = Decoder::new();
+        chunk(&mut decoder, ROLE);
+
+        let noted = chunk(
+            &mut decoder,
+            r#"{"id":"c-2","model":"m","error":{"code":502,"message":"m"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#,
+        );
+
+        assert_eq!(Facts::failure(&noted).unwrap().kind, FailureKind::Server);
+        // The id that came first is the request's; some servers change it on the way.
+        assert_eq!(noted.noted_served(), None);
     }
 
     #[test]

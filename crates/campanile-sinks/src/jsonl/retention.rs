@@ -29,7 +29,7 @@ pub(crate) fn list(folder: &Path) -> Vec<Found> {
             let name = FileName::parse(entry.file_name().to_str()?)?;
             // Of the entry itself: a link is a link here.
             let metadata = entry.metadata().ok()?;
-            metadata.is_file().then(|| Found {
+            metadata.is_file().then_some(Found {
                 name,
                 size: metadata.len(),
             })
