@@ -8,7 +8,6 @@
 //!
 //! The proxy itself is `src/proxy.rs`.
 
-use campanile::{Event, Monitor, Sink};
 use campanile_examples::proxy::router;
 use campanile_testkit::sim::OpenAi;
 use std::process::ExitCode;
@@ -47,7 +46,7 @@ async fn serve() -> Result<(), (String, u8)> {
     if upstream.starts_with("https:") && !cfg!(feature = "live") {
         return Err(("https wants TLS: run it with --features live".into(), 2));
     }
-    let monitor = Monitor::builder(Lines).start();
+    let monitor = campanile::init().map_err(|error| (error.to_string(), 2))?;
     let listener = TcpListener::bind(&listen).await.map_err(failed)?;
     println(&format!(
         "http://{listen}/v1 passes on to {upstream}; Ctrl-C ends it"
@@ -60,17 +59,6 @@ async fn serve() -> Result<(), (String, u8)> {
     served.await.map_err(failed)?;
     monitor.close().await;
     Ok(())
-}
-
-/// Prints each event as a line of JSON.
-struct Lines;
-
-impl Sink for Lines {
-    fn record(&self, event: &Event) {
-        if let Ok(line) = serde_json::to_string(event) {
-            println(&line);
-        }
-    }
 }
 
 #[expect(clippy::print_stdout, reason = "this is a program for a terminal")]

@@ -2,6 +2,7 @@
 
 mod support;
 
+use campanile::sinks::ledger::{Dimension, Query};
 use campanile::{Attempt, CallEvent, Count, Evidence, Meter, Outcome, Usage};
 use campanile_examples::bot::{Setup, Sounds, run};
 use campanile_testkit::sim::{Bill, Line, Provider, Why};
@@ -76,6 +77,7 @@ async fn events_come_to_what_the_providers_bill() {
     characters_are_those_submitted(&ran);
     tokens_are_reported_or_bounded(&ran);
     each_turn_says_how_it_went(&ran);
+    the_ledger_says_the_same(&ran);
 }
 
 fn audio_is_that_of_the_file(ran: &Ran) {
@@ -178,6 +180,48 @@ fn holds(usage: &Usage, line: &Line) {
         );
         assert_eq!(count.evidence, Evidence::Estimated);
     }
+}
+
+fn the_ledger_says_the_same(ran: &Ran) {
+    let report = ran
+        .events
+        .report(&Query::default().by([Dimension::Provider]));
+    let row = |provider: Provider| {
+        let rows = report.rows.iter();
+        rows.clone()
+            .find(|row| row.keys == [provider.as_str()])
+            .unwrap_or_else(|| panic!("no {provider}: {report:?}"))
+    };
+    let used = |provider, meter| row(provider).usage.get(meter).unwrap();
+    let bill = |provider| ran.bill.of(provider);
+
+    assert_eq!(
+        used(Provider::Deepgram, Meter::AudioUs),
+        Count::exact(bill(Provider::Deepgram).audio_us, Evidence::Measured)
+    );
+    assert_eq!(
+        used(Provider::Cartesia, Meter::Characters),
+        Count::exact(bill(Provider::Cartesia).characters, Evidence::Measured)
+    );
+    let openai = bill(Provider::OpenAi);
+    for (meter, billed) in [
+        (
+            Meter::InputTokens,
+            openai.prompt_tokens - openai.cached_tokens,
+        ),
+        (Meter::OutputTokens, openai.completion_tokens),
+    ] {
+        let count = used(Provider::OpenAi, meter);
+        let at_most = count.at_most.expect("every request had limits");
+        assert!(
+            (count.at_least..=at_most).contains(&billed),
+            "{meter}: {billed} {count:?}"
+        );
+    }
+    assert_eq!(row(Provider::OpenAi).parts, (TURNS + 2) as u64);
+    assert_eq!(row(Provider::OpenAi).inexact, (BARGE_INS + 1) as u64);
+    assert_eq!(report.total.calls, ran.events.calls().len() as u64);
+    assert_eq!((report.total.open, report.total.failed), (0, 1));
 }
 
 fn each_turn_says_how_it_went(ran: &Ran) {

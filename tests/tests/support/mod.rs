@@ -1,34 +1,46 @@
-//! A sink that keeps everything, and what tests ask of it.
+//! A monitor that keeps everything, and what tests ask of it.
 
-use campanile::{Attempt, CallEvent, Event, Monitor, Sink, TurnEvent};
-use std::sync::{Arc, Mutex};
+use campanile::sinks::ledger::{Ledger, LedgerOptions, Query, Reader, Report};
+use campanile::{Attempt, CallEvent, Event, Events, Monitor, Sink as _, TurnEvent, memory};
+use campanile::{clock, pricing::Book};
+use tempfile::TempDir;
 
-#[derive(Clone, Default)]
-pub(crate) struct Kept(Arc<Mutex<Vec<Event>>>);
-
-impl Sink for Kept {
-    fn record(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.clone());
-    }
+/// What a monitor has recorded: in memory, and in a ledger.
+pub(crate) struct Kept {
+    events: Events,
+    dir: TempDir,
 }
 
 /// A monitor, and what it will have recorded.
 pub(crate) fn monitor() -> (Monitor, Kept) {
-    let kept = Kept::default();
-    (Monitor::builder(kept.clone()).start(), kept)
+    let (sink, events) = memory();
+    let kept = Kept {
+        events,
+        dir: tempfile::tempdir().unwrap(),
+    };
+    let ledger = Ledger::open(LedgerOptions::new(kept.path()), clock::counter()).unwrap();
+    let monitor = Monitor::builder(sink.and(ledger)).prices(Book::standard());
+    (monitor.start(), kept)
 }
 
 impl Kept {
+    #[allow(dead_code, reason = "not every test looks at all of them")]
     pub(crate) fn all(&self) -> Vec<Event> {
-        self.0.lock().unwrap().clone()
+        self.events.all()
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.dir.path().join("campanile.db")
+    }
+
+    /// What the ledger says.
+    #[allow(dead_code, reason = "not every test asks the ledger")]
+    pub(crate) fn report(&self, query: &Query) -> Report {
+        Reader::open(&self.path()).unwrap().report(query).unwrap()
     }
 
     pub(crate) fn calls(&self) -> Vec<CallEvent> {
-        let call = |event| match event {
-            Event::Call(call) => Some(*call),
-            _ => None,
-        };
-        self.all().into_iter().filter_map(call).collect()
+        self.events.calls()
     }
 
     #[allow(dead_code, reason = "not every test looks at turns")]
