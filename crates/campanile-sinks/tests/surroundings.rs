@@ -1,5 +1,7 @@
 //! Sinks in surroundings that go wrong: a full disk, a stderr that nobody reads.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test may end it")]
+
 use campanile_core::{
     CallEvent, CallId, Event, Level, LogEvent, LossEvent, Name, Outcome, Sink, Timestamp,
 };
