@@ -177,7 +177,7 @@ fn a_closed_stderr_stops_neither_the_console_nor_the_files() {
 fn a_sink_that_is_stuck_does_not_disturb_its_neighbour() {
     let folder = tempfile::tempdir().unwrap();
     let (_nobody_reads, pipe) = std::io::pipe().unwrap();
-    let console = Console::to(pipe).budget(8 << 10).open().unwrap();
+    let console = Console::to(pipe).budget(256 << 10).open().unwrap();
     let watch = console.watch();
     let jsonl = Jsonl::new(folder.path())
         .notices(Notices::silent())
