@@ -46,8 +46,8 @@ impl<R: Reply, E> Probe<R, E> for Hesitation {
 
     // Runs once, however the call ends, perhaps inside `Drop`.
     fn end(self, record: &Record, _end: End<'_, R, E>) {
-        let waited = self.begun.map(|begun| begun.since(self.asked).0);
-        if waited.is_none_or(|us| u128::from(us) > self.patience.as_micros()) {
+        let waited = self.begun.map(|begun| begun.since(self.asked));
+        if waited.is_none_or(|waited| waited.to_duration() > self.patience) {
             record.draft(|draft| draft.labels.push(("hesitated", Name::from_static("yes"))));
         }
     }

@@ -222,6 +222,9 @@ fn the_ledger_says_the_same(ran: &Ran) {
     assert_eq!(row(Provider::OpenAi).inexact, (BARGE_INS + 1) as u64);
     assert_eq!(report.total.calls, ran.events.calls().len() as u64);
     assert_eq!((report.total.open, report.total.failed), (0, 1));
+    assert_eq!(report.total.unpriced, 0, "{report:?}");
+    assert!(row(Provider::Deepgram).cost.is_exact());
+    assert!(!row(Provider::OpenAi).cost.is_exact());
 }
 
 fn each_turn_says_how_it_went(ran: &Ran) {
