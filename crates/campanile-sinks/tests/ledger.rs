@@ -1,5 +1,7 @@
 //! The ledger's promises, seen from outside.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use campanile_core::{
     AlertEvent, Attempt, CALL_REV, CallEvent, CallId, Clock, Content, Cost, Count, Event, Evidence,
     FailureKind, FailureReport, Ids, Meter, Money, Name, Outcome, Owner, Redacted, Redactions,
@@ -523,6 +525,42 @@ fn beyond_the_budget_calls_fold_into_exact_sums() {
         .sum();
     assert_eq!(folded, before.folded);
     assert_sound(&path);
+}
+
+#[test]
+fn a_closing_ledger_waits_for_another_writer() {
+    let (_dir, path) = folder();
+    let ledger = open(&path);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    record(&ledger, call(1, vec![attempt(1, 2, "0.1")]));
+    let answer = ledger.append(&[Entry::new("late", call(2, Vec::new()))]);
+
+    let release = std::thread::spawn(move || {
+        // Longer than SQLite itself waits for a lock.
+        std::thread::sleep(Duration::from_millis(2_500));
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+    assert!(ledger.close(SOON));
+    release.join().unwrap();
+
+    assert_eq!(answer.wait(SOON), Some(Ok(vec![Appended::Created])));
+    assert_eq!(total(&path).calls, 2);
+}
+
+#[test]
+fn who_waits_for_what_is_never_written_is_told() {
+    let (_dir, path) = folder();
+    let ledger = open(&path);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = ledger.append(&[Entry::new("never", call(1, Vec::new()))]);
+
+    assert!(!ledger.close(Duration::from_millis(50)));
+
+    assert!(answer.wait(SOON).unwrap().is_err());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(total(&path).calls, 0);
 }
 
 #[test]

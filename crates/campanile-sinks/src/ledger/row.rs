@@ -690,8 +690,8 @@ impl<'a> PartRow<'a> {
     }
 
     pub(super) fn flags(&self) -> u8 {
-        u8::from(self.inexact()) * INEXACT
-            | u8::from(self.unpriced) * UNPRICED
+        (u8::from(self.inexact()) * INEXACT)
+            | (u8::from(self.unpriced) * UNPRICED)
             | self.outcome.map_or(0, |outcome| outcome as u8 + 1) << OUTCOME_SHIFT
     }
 
