@@ -366,7 +366,8 @@ impl Sink for Ledger {
     fn flush(&self, within: Duration) -> bool {
         let mut buffer = self.shared.lock();
         let target = buffer.state.recorded;
-        buffer.urgent = true;
+        // Not where all was taken: the next event would be committed alone.
+        buffer.urgent |= !buffer.is_empty();
         self.shared.work.notify_one();
         let waiting = |buffer: &mut Buffer| buffer.state.written < target && !buffer.gone;
         let waited = self.shared.done.wait_timeout_while(buffer, within, waiting);
