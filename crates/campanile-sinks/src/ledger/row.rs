@@ -778,6 +778,7 @@ fn is_unpriced(why: Reason) -> bool {
             | Reason::KnownButUnpriced
             | Reason::UnpricedMeter(_)
             | Reason::PricingFailed
+            | Reason::NotPriced
     )
 }
 
@@ -796,6 +797,7 @@ fn pack_reason(out: &mut Vec<u8>, why: Reason) {
         Reason::Contradiction => (9, None),
         Reason::Overflow => (10, None),
         Reason::PricingFailed => (11, None),
+        Reason::NotPriced => (12, None),
         // A reason that core has learnt since: the bounds tell the amount all the same.
         _ => return,
     };
@@ -826,6 +828,7 @@ pub(super) fn unpack_reasons(bytes: &[u8]) -> Vec<Reason> {
             9 => Some(Reason::Contradiction),
             10 => Some(Reason::Overflow),
             11 => Some(Reason::PricingFailed),
+            12 => Some(Reason::NotPriced),
             _ => return reasons,
         };
         reasons.extend(reason);
