@@ -15,6 +15,7 @@ mod mode;
 mod policy;
 mod redactor;
 mod run;
+mod stream;
 mod token;
 
 pub use counts::Counts;
@@ -25,3 +26,4 @@ pub use measure::{Measure, measure};
 pub use mode::Mode;
 pub use policy::{Policy, PolicyError, Rule};
 pub use redactor::Redactor;
+pub use stream::Stream;

@@ -68,7 +68,7 @@ impl Redactor {
         }
         let cut = text.floor_char_boundary(limit);
         let mut finds = self.scan_all(&text[..cut]);
-        let cut = cut::safe(text, &finds, cut);
+        let cut = cut::safe(text, &finds, 0, cut).unwrap_or(0);
         finds.retain(|find| find.end <= cut);
         finds.push(Find::new(cut, text.len(), Kind::Unscanned, OVER_LIMIT));
         finds

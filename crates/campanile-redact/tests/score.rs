@@ -197,22 +197,19 @@ fn line_score(redactor: &Redactor, line: &Value, score: &mut Score) {
             score.kinds.entry(find.kind.clone()).or_default().predicted += 1;
         }
     }
-    let (all, masked) = score.harmless.entry(source.to_owned()).or_default();
-    for at in (0..chars.len()).filter(|at| chars[*at].is_alphanumeric() && !within(*at, &labels)) {
-        *all += 1;
-        if within(at, &finds) {
-            *masked += 1;
-            if std::env::var_os("SCORE_LEAKS").is_some()
-                && (at == 0 || within(at - 1, &labels) || !within(at - 1, &finds))
-            {
-                println!(
-                    "HARMLESS {} {source}: {text:?} -> {:?}",
-                    line["id"],
-                    redactor.mask(text)
-                );
-            }
-        }
+    let harmless: Vec<usize> = (0..chars.len())
+        .filter(|at| chars[*at].is_alphanumeric() && !within(*at, &labels))
+        .collect();
+    let masked = harmless.iter().filter(|at| within(**at, &finds)).count();
+    if masked > 0 && std::env::var_os("SCORE_LEAKS").is_some() {
+        println!(
+            "HARMLESS {} {source} {masked}: {text:?} -> {:?}",
+            line["id"],
+            redactor.mask(text)
+        );
     }
+    let sum = score.harmless.entry(source.to_owned()).or_default();
+    *sum = (sum.0 + harmless.len(), sum.1 + masked);
 }
 
 fn overlap(a: &Span, b: &Span) -> f64 {

@@ -122,6 +122,7 @@ fn is_part(text: &Text<'_>, at: usize, first: usize) -> bool {
         return false;
     };
     let linked = at > first && text.is_any(at, &["in", "new", "of", "lake"]);
-    let plain = token.has(mean::PLAIN | mean::FILLER) && !token.has(mean::STREET);
+    let plain =
+        token.has(mean::PLAIN | mean::FILLER) && !token.has(mean::STREET) && !token.is_number();
     !plain || after_unit || linked
 }

@@ -40,6 +40,8 @@ pub(crate) struct Scan<'t> {
     key_run: (usize, usize),
     /// End of the last private key.
     pem_until: usize,
+    /// The `@` behind the last user and password of a URL.
+    authority_at: usize,
 }
 
 impl<'t> Scan<'t> {
@@ -52,6 +54,7 @@ impl<'t> Scan<'t> {
             number_from: 0,
             key_run: (0, 0),
             pem_until: 0,
+            authority_at: usize::MAX,
         };
         scan.signs();
         scan.tokens();
