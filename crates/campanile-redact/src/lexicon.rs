@@ -90,7 +90,7 @@ const GROUPS: &[(u32, &str)] = &[
          livekit azure signature sig accesskey secretkey authtoken accesstoken",
     ),
     (IBAN, "iban"),
-    (LICENCE, "license licence licenses"),
+    (LICENCE, "license licence licenses dl"),
     (
         REFERENCE,
         "order confirmation case reference ref tracking invoice ticket serial part model version chapter section run row column \

@@ -96,8 +96,14 @@ impl<'t> Scan<'t> {
             } else if !token.is_ascii() || token.has_upper() {
                 person::titled(self, at);
             }
+            if !token.is_ascii() {
+                key::buried(self, at);
+            }
             if token.len() >= 4 {
                 key::shaped(self, at);
+            }
+            if token.len() == 1 && token.is_word() {
+                iban::spelled(self, at);
             }
             if token.len() <= 4 {
                 ip::version_six(self, at);
@@ -113,7 +119,7 @@ impl<'t> Scan<'t> {
             self.number_from = number::find(self, at);
         }
         if token.has(mean::PREFIX) {
-            key::prefixed(self, at);
+            key::prefixed(self, token.start);
         }
         if token.has(mean::KEY) {
             key::named(self, at);

@@ -70,6 +70,9 @@ fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
     if candidate.run.counted && candidate.run.count < 12 {
         return None;
     }
+    if candidate.cue.is_none() && is_counting(candidate.run) {
+        return None;
+    }
     social::find(candidate)
         .or_else(|| account::find(candidate))
         .or_else(|| code::find(text, candidate))
@@ -80,11 +83,25 @@ fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
 
 /// Seven digits that somebody says are somebody's number, whatever it is.
 fn any(candidate: &Candidate<'_>) -> Option<Find> {
-    let digits = candidate.run.digits();
-    let counting = digits.len() < 12 && digits.windows(2).all(|pair| pair[1] == pair[0] + 1);
-    let long = candidate.run.count >= 7 && !candidate.is(Cue::Reference);
-    (long && !counting || candidate.run.count >= 12)
-        .then(|| candidate.find(Kind::Number, "spoken_number"))
+    let least = if candidate.is(Cue::Reference) { 12 } else { 7 };
+    (candidate.run.count >= least).then(|| candidate.find(Kind::Number, "spoken_number"))
+}
+
+/// `one two three …`: each number is one more than the one before.
+fn is_counting(run: &Run) -> bool {
+    let mut digits = run.digits().iter();
+    let mut value = |length: usize| {
+        digits.by_ref().take(length).fold(0_u64, |sum, &digit| {
+            (sum * 10).saturating_add(u64::from(digit))
+        })
+    };
+    let values: Vec<u64> = run
+        .groups
+        .iter()
+        .take(20)
+        .map(|group| value(group.length))
+        .collect();
+    values.len() > 4 && values.windows(2).all(|pair| pair[1] == pair[0] + 1)
 }
 
 fn is_plus(text: &Text<'_>, run: &Run) -> bool {
