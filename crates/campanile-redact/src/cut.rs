@@ -5,6 +5,9 @@ use crate::find::Find;
 /// What is not yet recognisable is shorter than this: the longest spoken bank account has 116 bytes.
 pub(crate) const OPEN: usize = 192;
 
+/// Text before a cut that is kept to understand what follows it: cues reach back less far.
+const BEHIND: usize = 192;
+
 /// The last place behind `start` at which the first `end` bytes of `text` may be cut: [`OPEN`] bytes before `end` at
 /// least, behind white space or, where there is none, behind a sign that no key holds; outside of every find.
 /// `None` when there is no such place.
@@ -20,6 +23,17 @@ pub(crate) fn safe(text: &str, finds: &[Find], start: usize, end: usize) -> Opti
         .find(|find| find.start < cut && cut < find.end)
         .map_or(cut, |find| find.start);
     (cut > start).then_some(cut)
+}
+
+/// Where the look-behind of `cut` begins: with a word, so that the tail of one is not read as something else.
+pub(crate) fn behind(text: &str, cut: usize) -> usize {
+    let start = text.ceil_char_boundary(cut.saturating_sub(BEHIND));
+    let space = text[start..cut].find(char::is_whitespace);
+    if start == 0 {
+        0
+    } else {
+        space.map_or(start, |space| start + space)
+    }
 }
 
 /// What no key, address or token holds: signs, and letters of scripts that do not separate words.

@@ -17,8 +17,6 @@ use crate::find::Find;
 use crate::kind::Kind;
 use crate::redactor::Redactor;
 
-/// Emitted text that is kept to understand what follows it: cues reach back less far.
-const BEHIND: usize = 192;
 /// Held text is looked at when it has grown by this much.
 const STEP: usize = 156;
 /// No more is held, but for a private key.
@@ -146,7 +144,7 @@ impl Stream {
     }
 
     fn finds(&self) -> Vec<Find> {
-        let mut finds = self.redactor.scan_all(&self.text);
+        let mut finds = self.redactor.scan_window(&self.text);
         finds.retain(|find| find.end > self.held);
         finds
     }
@@ -215,11 +213,7 @@ impl Stream {
     }
 
     fn keep_from(&mut self, cut: usize) {
-        let bytes = self.text.as_bytes();
-        let start = cut.saturating_sub(BEHIND);
-        // The look-behind starts with a word, so that the tail of one is not read as something else.
-        let word = (start..cut).find(|at| *at == 0 || bytes[at - 1].is_ascii_whitespace());
-        let start = word.unwrap_or_else(|| self.text.ceil_char_boundary(start));
+        let start = cut::behind(&self.text, cut);
         self.text.drain(..start);
         self.held = cut - start;
         self.look_at = OPEN + STEP;

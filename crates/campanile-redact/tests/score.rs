@@ -256,6 +256,7 @@ fn print(score: &Score) {
     println!("harmless: {:.2} % masked", score.harmless_masked());
 }
 
+/// No worse than this; the figures that the corpus really reaches are a little better.
 #[test]
 fn the_corpus_scores_at_least_what_it_did() {
     let Some(corpus) = corpus() else {
@@ -266,4 +267,63 @@ fn the_corpus_scores_at_least_what_it_did() {
     let score = score(&Redactor::standard(), &corpus);
 
     print(&score);
+    let (shape, context, name) = (score.group(SHAPE), score.group(CONTEXT), score.group(NAME));
+    for kind in [
+        "API_KEY",
+        "JWT",
+        "PRIVATE_KEY",
+        "URL_CREDENTIALS",
+        "PASSWORD",
+    ] {
+        assert_eq!(score.group(&[kind]).leaked_labels, 0, "{kind}");
+    }
+    for kind in SHAPE {
+        assert!(score.group(&[kind]).leak() <= 0.5, "{kind}");
+    }
+    assert!(shape.f1() >= 99.0 && context.leak() <= 1.0 && context.f1() >= 98.0);
+    assert!(name.leak() <= 8.0 && name.f1() >= 88.0);
+    assert!(score.voice.leak() <= 0.5);
+    assert!(score.harmless_masked() <= 0.1);
+    assert_eq!(score.harmless["negative"].1, 0);
+}
+
+#[test]
+fn masking_the_corpus_again_changes_nothing() {
+    let redactor = Redactor::standard();
+
+    for line in corpus().iter().flat_map(|corpus| corpus.lines()) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let masked = redactor.mask(line["text"].as_str().unwrap());
+        assert_eq!(redactor.mask(&masked), masked);
+    }
+}
+
+/// All lines in one stream, in pieces of seven bytes: nothing that has a shape may come out.
+#[test]
+fn a_stream_of_the_corpus_lets_no_shape_through() {
+    let redactor = Redactor::standard();
+    let (mut out, mut stream) = (String::new(), redactor.stream());
+    let mut secrets = Vec::new();
+
+    for line in corpus().iter().flat_map(|corpus| corpus.lines()) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let chars: Vec<char> = line["text"].as_str().unwrap().chars().collect();
+        for span in line["spans"].as_array().unwrap() {
+            let at = |name: &str| span[name].as_u64().unwrap() as usize;
+            if SHAPE.contains(&span["type"].as_str().unwrap()) {
+                secrets.push(chars[at("start")..at("end")].iter().collect::<String>());
+            }
+        }
+        for piece in chars.chunks(7) {
+            stream.push(&piece.iter().collect::<String>(), &mut out);
+        }
+        stream.push("\n", &mut out);
+    }
+    stream.finish(&mut out);
+
+    let leaked: Vec<_> = secrets
+        .iter()
+        .filter(|secret| out.contains(secret.as_str()))
+        .collect();
+    assert!(leaked.is_empty(), "{} of {}", leaked.len(), secrets.len());
 }

@@ -85,14 +85,14 @@ fn cut(mut stream: Stream, text: &str, cuts: &[usize]) -> String {
     out
 }
 
-/// A hundred texts with ten cuts each; `PROPTEST_CASES=100000` for a long run.
+/// A few hundred texts; `PROPTEST_CASES=100000` for a long run.
 fn cases() -> ProptestConfig {
     let count = std::env::var("PROPTEST_CASES")
         .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(300);
+        .and_then(|count| count.parse().ok());
     ProptestConfig {
-        cases: count,
+        cases: count.unwrap_or(300),
+        failure_persistence: None,
         ..ProptestConfig::default()
     }
 }

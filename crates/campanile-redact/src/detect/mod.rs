@@ -29,6 +29,10 @@ use crate::lexicon::mean;
 use crate::mode::Mode;
 use crate::token::{Sign, Text, Token};
 
+/// A text with this in it breaks the scan, so that tests see what a broken detector costs.
+#[cfg(test)]
+pub(crate) const BREAKS: &str = "\u{1}break the scan\u{1}";
+
 /// What the walk gathers, and how far each kind of run has been read already: that keeps it linear.
 pub(crate) struct Scan<'t> {
     text: Text<'t>,
@@ -56,6 +60,8 @@ impl<'t> Scan<'t> {
             pem_until: 0,
             authority_at: usize::MAX,
         };
+        #[cfg(test)]
+        assert!(!all.contains(BREAKS), "a detector breaks");
         scan.signs();
         scan.tokens();
         let mut finds = scan.finds;

@@ -35,18 +35,42 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
         return behind;
     }
     let plus = is_plus(&scan.text, &run);
-    if run.spoken == 0 && !plus && is_glued(&scan.text, &run) {
-        return behind;
-    }
     if card::written(scan, &run) {
         return behind;
     }
-    let cue = cue::before(&scan.text, at);
-    let candidate = Candidate {
-        run: &run,
-        cue,
-        plus,
-    };
+    if run.spoken == 0 && run.count > LONGEST && run.groups.len() > 2 {
+        tight(scan, &run);
+        return behind;
+    }
+    if run.spoken == 0 && !plus && is_glued(&scan.text, &run) {
+        return behind;
+    }
+    name(scan, &run, plus);
+    behind
+}
+
+/// No written number is longer, but for cards: more digits are several numbers.
+const LONGEST: usize = 19;
+
+/// Reads the numbers of a list one by one.
+fn tight(scan: &mut Scan<'_>, list: &Run) {
+    let mut at = list.tokens.0;
+    while at <= list.tokens.1 {
+        let Some(run) = Run::parse_tight(&scan.text, at) else {
+            break;
+        };
+        let plus = is_plus(&scan.text, &run);
+        if (7..=LONGEST).contains(&run.count) && (plus || !is_glued(&scan.text, &run)) {
+            name(scan, &run, plus);
+        }
+        at = run.tokens.1 + 1;
+    }
+}
+
+/// Asks the number detectors, the surest first.
+fn name(scan: &mut Scan<'_>, run: &Run, plus: bool) {
+    let cue = cue::before(&scan.text, run.tokens.0);
+    let candidate = Candidate { run, cue, plus };
     let found = if run.spoken == 0 {
         written(&scan.text, &candidate)
     } else {
@@ -55,7 +79,6 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
     if let Some(find) = found {
         scan.add(find);
     }
-    behind
 }
 
 fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
