@@ -80,10 +80,7 @@ const GROUPS: &[(u32, &str)] = &[
         "pin code cvv cvc cvv2 otp passcode pins codes 2fa mfa",
     ),
     (BIRTH, "born birth dob birthday birthdate dateofbirth"),
-    (
-        PASSWORD,
-        "password passwd pwd passphrase passwort pass passcode pw",
-    ),
+    (PASSWORD, "password passwd pwd passphrase passwort pass pw"),
     (
         KEY,
         "key secret token bearer apikey authorization credential credentials auth deepgram assemblyai elevenlabs cartesia twilio \

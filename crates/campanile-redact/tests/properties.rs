@@ -89,7 +89,7 @@ fn card() -> impl Strategy<Value = String> {
             whole
                 .as_bytes()
                 .chunks(4)
-                .map(|group| std::str::from_utf8(group).unwrap())
+                .map(|group| std::str::from_utf8(group).expect("ASCII digits"))
                 .collect::<Vec<_>>()
                 .join(separator)
         })

@@ -287,7 +287,7 @@ fn value_start(text: &Text<'_>, token: usize) -> usize {
 
 /// Whether a word that ends at byte `at` is part of the name, not of the value.
 fn is_name_end(text: &Text<'_>, at: usize) -> bool {
-    ends_value(text, at) || matches!(text.byte(at), b'-' | b'=')
+    ends_value(text, at) || text.byte(at) == b'='
 }
 
 /// Whether a value that reaches byte `at` ends there.

@@ -90,7 +90,7 @@ fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
 }
 
 fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
-    if candidate.run.counted && candidate.run.count < 12 {
+    if candidate.run.counted && candidate.run.count < 8 {
         return None;
     }
     if candidate.cue.is_none() && is_counting(candidate.run) {

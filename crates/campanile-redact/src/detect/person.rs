@@ -140,10 +140,11 @@ fn after_name(text: &Text<'_>, at: usize) -> Tokens {
     if let Some(spelled) = spelled(text, next) {
         return Some(spelled);
     }
-    let last = (next..next + 3)
+    let last = (next..next + 2)
         .take_while(|at| is_lower_name(text, *at) && (*at == next || text.gap(at - 1) == b" "))
         .last()?;
-    Some((next, last.min(next + 1)))
+    // People spell their names after they have said them.
+    Some((next, spelled(text, last + 1).map_or(last, |(_, end)| end)))
 }
 
 /// `this is x from …`
