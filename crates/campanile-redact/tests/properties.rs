@@ -180,3 +180,20 @@ fn hostile_text_ends() {
         );
     }
 }
+
+/// Texts that an earlier version got wrong.
+#[test]
+fn cards_beside_other_numbers_are_found() {
+    let redactor = Redactor::standard();
+    let [first, second] = ["4000000000000002", "4191 6632 0500 0009"];
+
+    assert_eq!(
+        redactor.mask(&format!("{first} (212) 555-0123hello")),
+        "[CARD] (212) 555-0123hello"
+    );
+    assert!(
+        !redactor
+            .mask(&format!("536-90-4399  {second} hello"))
+            .contains("0009")
+    );
+}

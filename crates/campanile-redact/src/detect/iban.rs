@@ -58,7 +58,7 @@ pub(super) fn spoken(scan: &mut Scan<'_>, at: usize) {
         return;
     };
     // A recogniser may write the country as a word: `de 89 …`.
-    let first = first - usize::from(is_country(text.word(first - 1)));
+    let first = first - usize::from(is_country(text, first - 1));
     let spelled = Spelled::read(text, first);
     if let Some((_, last)) = spelled.ends.last().filter(|(length, _)| *length >= 10) {
         let find = Find::new(
@@ -122,10 +122,16 @@ impl Spelled {
                 break;
             };
             let mut last = next;
-            if let Some(run) = Run::parse(text, next) {
+            if is_letter_o(text, next) {
+                said.compact.push(b'o');
+            } else if let Some(run) = Run::parse(text, next) {
                 said.compact
                     .extend(run.digits().iter().map(|digit| digit + b'0'));
                 last = run.tokens.1;
+                if is_letter_o(text, last) {
+                    said.compact.pop();
+                    said.compact.push(b'o');
+                }
             } else if token.has(mean::NATO) {
                 said.compact.extend(text.word(next).first());
             } else if is_piece(text, next) || next == first {
@@ -142,8 +148,20 @@ impl Spelled {
     }
 }
 
-fn is_country(word: &[u8]) -> bool {
-    matches!(word, [a, b] if check::iban_length([*a, *b]).is_some())
+/// `de`, but not `is` and `at`, which are countries too.
+fn is_country(text: &Text<'_>, at: usize) -> bool {
+    let named = matches!(text.word(at), [a, b] if check::iban_length([*a, *b]).is_some());
+    named && text.bits(at) & mean::PLAIN == 0
+}
+
+/// An `o` between letters is a letter, elsewhere a zero.
+fn is_letter_o(text: &Text<'_>, at: usize) -> bool {
+    let letter = |at: usize| {
+        text.tokens
+            .get(at)
+            .is_some_and(|token| token.len() == 1 && token.bits == 0 && token.is_word())
+    };
+    text.is(at, "o") && letter(at + 1)
 }
 
 fn is_piece(text: &Text<'_>, at: usize) -> bool {

@@ -90,7 +90,7 @@ fn is_date(mut lengths: impl Iterator<Item = usize>) -> bool {
     ];
     matches!(
         shape,
-        [Some(4), Some(1..=2), Some(1..=2), _] | [Some(1..=2), Some(1..=2), Some(4), None]
+        [Some(4), Some(1..=2), Some(1..=2), None] | [Some(1..=2), Some(1..=2), Some(4), None]
     )
 }
 
