@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Scan;
+use super::{Scan, person};
 use crate::find::Find;
 use crate::kind::Kind;
 
@@ -42,6 +42,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
         Kind::Email,
         "email",
     ));
+    person::before_mail(scan, start);
 }
 
 fn is_local(c: char) -> bool {

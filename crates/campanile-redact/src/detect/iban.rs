@@ -159,7 +159,7 @@ fn is_letter_o(text: &Text<'_>, at: usize) -> bool {
     let letter = |at: usize| {
         text.tokens
             .get(at)
-            .is_some_and(|token| token.len() == 1 && token.bits == 0 && token.is_word())
+            .is_some_and(|token| token.len() == 1 && token.is_word() && !token.has(mean::SPOKEN))
     };
     text.is(at, "o") && letter(at + 1)
 }

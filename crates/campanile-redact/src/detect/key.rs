@@ -3,6 +3,7 @@
 use super::{Scan, jwt};
 use crate::find::Find;
 use crate::kind::Kind;
+use crate::lexicon::mean;
 use crate::token::Text;
 
 /// What a key of a known prefix is made of.
@@ -247,6 +248,9 @@ fn value(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
         }
         assigned |= sets;
         let token = text.tokens.get(next)?;
+        if token.has(mean::REFERENCE) || text.is_any(next, SUBJECTS) {
+            return None;
+        }
         let plain = token.is_word() && token.len() < 16 && is_name_end(text, token.end);
         if !plain || assigned && is_query(text, at) {
             return Some((next, assigned));
@@ -254,6 +258,20 @@ fn value(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
     }
     None
 }
+
+/// What follows these is theirs, not a key.
+const SUBJECTS: &[&str] = &[
+    "trace",
+    "span",
+    "call",
+    "room",
+    "uuid",
+    "hash",
+    "digest",
+    "sha",
+    "fingerprint",
+    "region",
+];
 
 /// No value stands behind these: another clause, a placeholder.
 fn ends_clause(byte: &u8) -> bool {
@@ -341,7 +359,27 @@ fn is_reference(text: &Text<'_>, start: usize, value: &[u8]) -> bool {
     let url = text.bytes[start + value.len()..].starts_with(b"://");
     let slashes = value.iter().filter(|byte| **byte == b'/').count();
     let path = slashes * 6 > value.len();
-    url || path
+    url || path || is_identifier(value)
+}
+
+/// `voice_sample_2024_final`, `nova-2-general`: words and numbers, not letters and digits in turn.
+fn is_identifier(value: &[u8]) -> bool {
+    let part = |part: &[u8]| {
+        let letters = part
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphabetic())
+            .count();
+        let digits = part[letters..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        letters + digits == part.len() && (letters == 0 || digits <= 2)
+    };
+    let mut parts = value.split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/'));
+    value
+        .iter()
+        .any(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/'))
+        && parts.all(part)
 }
 
 /// Whether the name that ends with token `at` is a parameter of a query: `?x-api-key=`, `&sig=`.
