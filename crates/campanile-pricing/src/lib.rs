@@ -1,1 +1,23 @@
 //! The price book of campanile and its exact arithmetic.
+mod amount;
+mod book;
+mod calendar;
+mod check;
+mod compile;
+mod error;
+mod explain;
+mod inclusive;
+mod names;
+mod rate;
+mod row;
+mod shelf;
+mod terms;
+mod text;
+pub use amount::{Amount, Quote};
+pub use book::Book;
+pub use check::Problem;
+pub use error::BookError;
+pub use explain::{Explained, Lost};
+pub use inclusive::{Inclusive, audio_us};
+pub use row::{Kind, Row, Source};
+pub use shelf::Found;
