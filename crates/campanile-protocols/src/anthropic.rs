@@ -32,6 +32,17 @@ pub struct Messages {
     rounds: Option<Usage>,
     /// The final count of the output has come.
     settled: bool,
+    deltas: Deltas,
+}
+
+/// Finds the events that nearly all are.
+#[derive(Debug)]
+struct Deltas(memmem::Finder<'static>);
+
+impl Default for Deltas {
+    fn default() -> Self {
+        Self(memmem::Finder::new(b"\"content_block_delta\""))
+    }
 }
 
 /// Anthropic's fields, each the last one that was not null.
@@ -112,7 +123,7 @@ impl Read for Messages {
 
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
         // Nearly every event is a delta, and short: look at it before it is parsed.
-        if memmem::find(message.as_bytes(), b"\"content_block_delta\"").is_some() {
+        if self.deltas.0.find(message.as_bytes()).is_some() {
             let [kind, delta] = pick(message, ["type", "delta"]);
             if kind == Some("\"content_block_delta\"") {
                 piece(delta.unwrap_or(""), out);

@@ -6,7 +6,7 @@ use memchr::memchr2;
 const MAX_BYTES: usize = 1 << 20;
 
 /// Cuts bytes into JSON documents by counting brackets. Holds at most [`MAX_BYTES`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Documents {
     kept: Vec<u8>,
     depth: u64,

@@ -9,7 +9,7 @@ const CHECKSUM: usize = 4;
 
 /// Cuts bytes into messages. Checksums are not verified: the client does that, and a reader that disagrees with
 /// it would only lose usage.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct EventStream {
     kept: Vec<u8>,
     /// Bytes of a message too long that are still to come.

@@ -26,6 +26,13 @@ pub(crate) fn read(message: &str) -> Failure {
     classify(inner, &[])
 }
 
+/// The failure in a body that is nothing but a complaint: `{"detail": "…"}`, `{"message": "…"}`.
+pub(crate) fn complaint(message: &str) -> Option<Failure> {
+    let [detail, text] = json::pick(message, ["detail", "message"]);
+    let text = detail.or(text)?;
+    text.starts_with(['"', '{', '[']).then(|| read(message))
+}
+
 /// The failure in an error object, by the first of its fields that says a kind.
 fn classify(error: &str, more: &[Option<&str>]) -> Failure {
     let [code, kind, status, status_code, err_code, error_code] = json::pick(
@@ -274,6 +281,12 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn a_complaint_alone_is_a_failure() {
+        assert!(complaint(r#"{"detail":"Invalid API Key"}"#).is_some());
+        assert_eq!(complaint(r#"{"model":"m"}"#), None);
     }
 
     #[test]

@@ -5,22 +5,21 @@
 //! depth costs nothing. `null` reads as absent; of a repeated key the last one counts, as everywhere in this field.
 
 use crate::decimal::Decimal;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use memchr::memchr2;
 use std::borrow::Cow;
-use std::fmt;
 
-/// The raw values of `keys` in the object `json`. What stands before a syntax error is still found.
+/// The raw values of `keys` in the object `json`. What stands before a syntax error is still found; what stands
+/// behind the object is not looked at.
 pub(crate) fn pick<'a, const N: usize>(json: &'a str, keys: [&str; N]) -> [Option<&'a str>; N] {
     let mut found = [None; N];
-    pick_into(json, &keys, &mut found);
+    members(json, |key, raw| {
+        if let Some(place) = keys.iter().position(|wanted| *wanted == key)
+            && let Some(slot) = found.get_mut(place)
+        {
+            *slot = (raw != "null").then_some(raw);
+        }
+    });
     found
-}
-
-fn pick_into<'a>(json: &'a str, keys: &[&str], found: &mut [Option<&'a str>]) {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    // An error ends the reading; what was found before it stays.
-    let _ = reader.deserialize_map(Pick { keys, found });
 }
 
 /// The raw value at the end of a path of keys.
@@ -30,24 +29,161 @@ pub(crate) fn at<'a>(json: &'a str, path: &[&str]) -> Option<&'a str> {
 }
 
 /// Calls `take` with each raw item of an array.
-pub(crate) fn items<'a>(json: &'a str, take: impl FnMut(&'a str)) {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let _ = reader.deserialize_seq(Items(take));
-}
-
-/// Calls `take` with each key and raw value of an object.
-pub(crate) fn members<'a>(json: &'a str, take: impl FnMut(&str, &'a str)) {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let _ = reader.deserialize_map(Members(take));
+pub(crate) fn items<'a>(json: &'a str, mut take: impl FnMut(&'a str)) {
+    let mut cursor = Cursor::new(json);
+    let mut open = cursor.take(b'[') && !cursor.take(b']');
+    while open && let Some(item) = cursor.value() {
+        take(item);
+        open = cursor.take(b',');
+    }
 }
 
 /// The first item of an array.
 pub(crate) fn first(json: &str) -> Option<&str> {
-    let mut found = None;
-    items(json, |item| {
-        found.get_or_insert(item);
-    });
-    found
+    let mut cursor = Cursor::new(json);
+    (cursor.take(b'[') && !cursor.take(b']')).then(|| cursor.value())?
+}
+
+/// Calls `take` with each key and raw value of an object.
+pub(crate) fn members<'a>(json: &'a str, mut take: impl FnMut(&str, &'a str)) {
+    let mut cursor = Cursor::new(json);
+    let mut open = cursor.take(b'{') && !cursor.take(b'}');
+    while open
+        && let Some(key) = cursor.key()
+        && let Some(value) = cursor.value()
+    {
+        take(&key, value);
+        open = cursor.take(b',');
+    }
+}
+
+/// Walks over JSON without judging it: strings are skipped by their quotes, objects and arrays by their brackets.
+struct Cursor<'a> {
+    json: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(json: &'a str) -> Self {
+        Self { json, at: 0 }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.json.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    /// Steps over blanks, and over `byte` if that is what comes.
+    fn take(&mut self, byte: u8) -> bool {
+        self.skip_blanks();
+        let here = self.peek() == Some(byte);
+        self.at += usize::from(here);
+        here
+    }
+
+    /// Steps over one value. `None` where it has no end: a number that was cut in two is not a number.
+    fn value(&mut self) -> Option<&'a str> {
+        self.skip_blanks();
+        let start = self.at;
+        match self.peek()? {
+            b'"' => {
+                self.string()?;
+            }
+            b'{' | b'[' => self.nested()?,
+            _ => self.scalar()?,
+        }
+        self.json.get(start..self.at)
+    }
+
+    /// Steps over a string; whether it holds an escape.
+    fn string(&mut self) -> Option<bool> {
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            self.at += stop(self.json.as_bytes().get(self.at..)?)? + 1;
+            match self.json.as_bytes().get(self.at - 1) {
+                Some(b'"') => return Some(escaped),
+                _ => self.at += 1,
+            }
+            escaped = true;
+        }
+    }
+
+    /// Steps over a key and the colon behind it.
+    fn key(&mut self) -> Option<Cow<'a, str>> {
+        self.skip_blanks();
+        if self.peek() != Some(b'"') {
+            return None;
+        }
+        let start = self.at;
+        let escaped = self.string()?;
+        let key = match escaped {
+            false => Cow::Borrowed(self.json.get(start + 1..self.at - 1)?),
+            true => text(self.json.get(start..self.at)?)?,
+        };
+        self.take(b':').then_some(key)
+    }
+
+    fn nested(&mut self) -> Option<()> {
+        let mut depth = 0_u64;
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    fn scalar(&mut self) -> Option<()> {
+        let start = self.at;
+        while !matches!(
+            self.peek()?,
+            b',' | b'}' | b']' | b':' | b'"' | b' ' | b'\n' | b'\r' | b'\t'
+        ) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
+    }
+}
+
+/// Where the first quote or backslash stands. Most strings end within a few words; a vector search, which costs more
+/// to start than they do, is for the others.
+fn stop(bytes: &[u8]) -> Option<usize> {
+    const NEAR: usize = 4;
+    let mut at = 0;
+    for word in bytes.as_chunks::<8>().0.iter().take(NEAR) {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', bytes.get(at..)?).map(|more| at + more)
+}
+
+/// One in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+const QUOTES: u64 = EACH * b'"' as u64;
+const BACKSLASHES: u64 = EACH * b'\\' as u64;
+
+/// Marks the lowest byte of `word` that is zero (and perhaps higher ones that are not) by its highest bit.
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(EACH) & !word & (EACH << 7)
 }
 
 /// A string, unescaped.
@@ -84,91 +220,6 @@ pub(crate) fn truth(raw: Option<&str>) -> bool {
     raw == Some("true")
 }
 
-struct Pick<'k, 'f, 'a> {
-    keys: &'k [&'k str],
-    found: &'f mut [Option<&'a str>],
-}
-
-impl<'a> Visitor<'a> for Pick<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(place) = map.next_key_seed(Place(self.keys))? {
-            match place.and_then(|place| self.found.get_mut(place)) {
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-                Some(slot) => {
-                    let raw = map.next_value::<&'a RawValue>()?.get();
-                    *slot = (raw != "null").then_some(raw);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Where a key stands among the wanted ones.
-struct Place<'k>(&'k [&'k str]);
-
-impl<'de> DeserializeSeed<'de> for Place<'_> {
-    type Value = Option<usize>;
-    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
-        key.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Place<'_> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().position(|wanted| *wanted == key))
-    }
-}
-
-struct Items<F>(F);
-
-impl<'a, F: FnMut(&'a str)> Visitor<'a> for Items<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<S: SeqAccess<'a>>(mut self, mut seq: S) -> Result<(), S::Error> {
-        while let Some(item) = seq.next_element::<&'a RawValue>()? {
-            (self.0)(item.get());
-        }
-        Ok(())
-    }
-}
-
-struct Members<F>(F);
-
-impl<'a, F: FnMut(&str, &'a str)> Visitor<'a> for Members<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'a>>(mut self, mut map: M) -> Result<(), M::Error> {
-        while let Some(key) = map.next_key::<Cow<'a, str>>()? {
-            let value = map.next_value::<&'a RawValue>()?;
-            (self.0)(&key, value.get());
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +253,21 @@ mod tests {
         );
 
         assert_eq!(pick(&bomb, ["y"]), [Some("1")]);
+    }
+
+    #[test]
+    fn a_string_ends_at_its_quote_wherever_that_is() {
+        for length in 0..80 {
+            for escape in ["", "\\\"", "\\\\", "\u{e9}"] {
+                let string = format!("\"{}{escape}\"", "a".repeat(length));
+                let json = format!("{{\"k\":{string},\"x\":1}}");
+                assert_eq!(
+                    pick(&json, ["k", "x"]),
+                    [Some(string.as_str()), Some("1")],
+                    "{json}"
+                );
+            }
+        }
     }
 
     #[test]

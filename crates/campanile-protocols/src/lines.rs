@@ -6,7 +6,7 @@ use memchr::memchr;
 const MAX_LINE: usize = 1 << 20;
 
 /// Cuts bytes into lines without their ends (LF or CRLF).
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Lines {
     kept: Vec<u8>,
     skipping: bool,
@@ -65,13 +65,13 @@ fn without_return(line: &[u8]) -> &[u8] {
 ///
 /// A `data:` line that ends like JSON is handed over at once, without waiting for the blank line after it: all
 /// providers of this field write one line for each event, and a cut stream then still gives what it held.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Sse {
     lines: Lines,
     event: Event,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Event {
     name: Vec<u8>,
     data: Vec<u8>,

@@ -35,7 +35,6 @@ pub trait Read: Send + Default + std::fmt::Debug {
 ///
 /// Each piece gives its facts as soon as it is whole. Memory is bounded: of a message longer than 1 MiB the
 /// largest members, or all of it, are left out and counted in [`left_out`](Decoder::left_out).
-#[derive(Debug)]
 pub struct Decoder<R> {
     pub(crate) reader: R,
     framing: Framing,
@@ -43,7 +42,6 @@ pub struct Decoder<R> {
 }
 
 /// What a decoder keeps beside its reader.
-#[derive(Debug)]
 pub(crate) struct State {
     report: Report,
     /// What is billed, where that is not what the totals say.
@@ -51,10 +49,11 @@ pub(crate) struct State {
     keep_text: bool,
     provider: Name,
     introduced: bool,
+    identified: bool,
     left_out: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Framing {
     /// Nothing came yet.
     #[default]
@@ -62,6 +61,17 @@ enum Framing {
     Documents(Documents),
     Sse(Sse),
     EventStream(EventStream),
+}
+
+/// Shows the reader and the totals: the pieces of messages that are held are content.
+impl<R: std::fmt::Debug> std::fmt::Debug for Decoder<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder")
+            .field("reader", &self.reader)
+            .field("provider", &self.state.provider)
+            .field("totals", &self.state.report.totals)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> Default for Decoder<R> {
@@ -87,6 +97,7 @@ impl<R: Read> Decoder<R> {
                 keep_text: true,
                 provider: Name::from_static(R::PROVIDER),
                 introduced: false,
+                identified: false,
                 left_out: 0,
             },
         }
@@ -179,11 +190,7 @@ impl Framing {
 
 impl State {
     fn message<R: Read>(&mut self, reader: &mut R, event: &[u8], data: &[u8], noted: &mut Noted) {
-        // Bytes that are no UTF-8 are replaced: one bad character costs no usage.
-        let (event, data) = (
-            String::from_utf8_lossy(event),
-            String::from_utf8_lossy(data),
-        );
+        let (event, data) = (text(event), text(data));
         self.reading(reader, noted, |reader, out| {
             reader.message(&event, &data, out);
         });
@@ -210,6 +217,15 @@ impl State {
                 noted.served().provider = Some(self.provider.clone());
             }
         }
+    }
+}
+
+/// Bytes that are no UTF-8 are replaced: one bad character costs no usage. The usual case is tried first, for
+/// the check alone is many times faster than the replacement.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 
@@ -271,19 +287,34 @@ impl Out<'_> {
         self.noted.moment(Moment::Piece);
     }
 
-    /// A piece of text that counts as one delta.
-    pub(crate) fn delta(&mut self, text: &str) {
+    /// A piece of text that is no token of anybody's.
+    pub(crate) fn said(&mut self, text: &str) {
         self.piece();
-        self.noted.seen(1);
         if self.state.keep_text {
             self.noted.text(text);
         }
+    }
+
+    /// A piece of text that counts as one delta.
+    pub(crate) fn delta(&mut self, text: &str) {
+        self.noted.seen(1);
+        self.said(text);
     }
 
     /// What was reported so far; its counts are noted after this message.
     pub(crate) fn report(&mut self) -> &mut Report {
         self.reported = true;
         &mut self.state.report
+    }
+
+    /// What was reported so far, to look at.
+    pub(crate) fn reported(&self) -> &Report {
+        &self.state.report
+    }
+
+    /// Whether any count was reported so far.
+    pub(crate) fn usage_known(&self) -> bool {
+        self.state.report.says_something()
     }
 
     /// What is billed, where that is not what the totals say: the meters are noted of this instead.
@@ -314,9 +345,12 @@ impl Out<'_> {
         self.state.report.totals.model.is_some()
     }
 
-    /// The raw JSON string that is the provider's id of this exchange.
+    /// The raw JSON string that is the provider's id of this exchange. The first one stays: chunks repeat it.
     pub(crate) fn request_id(&mut self, raw: Option<&str>) {
-        if let Some(id) = name(raw) {
+        if !self.state.identified
+            && let Some(id) = name(raw)
+        {
+            self.state.identified = true;
             self.noted.served().request_id = Some(id);
         }
     }

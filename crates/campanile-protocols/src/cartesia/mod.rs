@@ -1,3 +1,3 @@
-//! Cartesia: text to speech, and speech to text.
+//! Cartesia: text to speech. Its speech to text is read by [`speech`](crate::speech).
 
 pub mod tts;

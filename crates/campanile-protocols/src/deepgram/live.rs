@@ -255,7 +255,11 @@ impl Live {
         else {
             return;
         };
-        let end = start.plus(duration);
+        // Both are floats with noise in their last digits: to the microsecond, they are what is meant.
+        let Some(at_least) = start.plus(duration).micros() else {
+            return;
+        };
+        let end = Decimal::new(at_least, 6);
         if end <= self.heard || self.closed {
             return;
         }
@@ -263,9 +267,7 @@ impl Live {
         let report = out.report();
         report.totals.audio_seconds = Some(end);
         report.clock = Clock::Aside;
-        if !self.sent.is_known()
-            && let Some(at_least) = end.micros()
-        {
+        if !self.sent.is_known() {
             let count = Count {
                 at_least,
                 at_most: None,

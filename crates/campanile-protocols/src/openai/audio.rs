@@ -48,8 +48,9 @@ impl Read for Results {
             "transcript.text.done" => out.piece(),
             "speech.audio.delta" => out.piece(),
             _ => {
+                // Not a delta: who bills by the second has made no tokens.
                 if let Some(text) = text.and_then(json::filled) {
-                    out.delta(&text);
+                    out.said(&text);
                 }
             }
         }
@@ -59,8 +60,12 @@ impl Read for Results {
         if self.images && report.image_out.is_none() {
             report.image_out = report.totals.output_tokens;
         }
-        if report.totals.audio_seconds.is_none() && report.totals.input_tokens.is_none() {
+        if report.totals.audio_seconds.is_none() {
             report.totals.audio_seconds = duration.and_then(json::decimal);
+            if report.totals.input_tokens.is_some() {
+                // Who bills by the token bills no seconds.
+                report.clock = Clock::Aside;
+            }
         }
         if report.says_something() {
             self.seconds(&report, out);
@@ -139,6 +144,13 @@ mod tests {
         let usage = noted.noted_usage().unwrap();
         assert_eq!(usage.at_least(Meter::ServerAudioUs), 37_000_000);
         assert_eq!(noted.spoken(), Some("Hi."));
+    }
+
+    #[test]
+    fn a_transcript_by_the_second_has_no_tokens() {
+        let (_, noted) = read(r#"{"text":"Hi.","duration":5.5}"#);
+
+        assert_eq!(noted.noted_seen(), 0);
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! Usage comes once, in the last chunk (with `stream_options.include_usage`), in the finish chunk, in every chunk
 //! as a running total, or never. The rule is the same for all: the last report replaces the whole.
 
-use crate::json::{self, count, pick};
+use crate::failure;
+use crate::json::{self, pick};
 use crate::openai::usage;
 use crate::wire::{Out, Read};
-use crate::{failure, json::truth};
-use campanile_core::{Count, Evidence, Facts, Meter, Name, Served, Tally};
+use campanile_core::{Count, Meter};
 use memchr::memmem;
+
+pub use crate::request::RequestFacts;
 
 /// Decodes one chat completion, whole or streamed.
 ///
@@ -31,8 +33,8 @@ pub type Decoder = crate::Decoder<Chat>;
 /// Reads chat completions; see [`Decoder`].
 #[derive(Debug)]
 pub struct Chat {
-    /// How many bytes or characters of prompt the request held at least; zero where nobody knows.
-    prompt: Count,
+    /// The prompt's bounds once the reply has begun, where the request is known.
+    prompt: Option<Count>,
     begun: bool,
     keys: Keys,
 }
@@ -48,7 +50,7 @@ struct Keys {
 impl Default for Chat {
     fn default() -> Self {
         Self {
-            prompt: Count::exact(0, Evidence::Unknown),
+            prompt: None,
             begun: false,
             keys: Keys {
                 usage: memmem::Finder::new(b"\"usage\""),
@@ -149,9 +151,7 @@ impl Chat {
             return self.whole("data", inner, out);
         }
         out.model(model);
-        if !self.begun {
-            out.request_id(id);
-        }
+        out.request_id(id);
         out.tier(tier);
         let is_error = error.is_some_and(|error| error.starts_with(['{', '"']))
             || event == "error"
@@ -161,6 +161,11 @@ impl Chat {
         }
         if choices.is_some() {
             self.begin(out);
+        } else if reported.is_none()
+            && object.is_none()
+            && let Some(failure) = failure::complaint(message)
+        {
+            out.failure(failure);
         }
         if let Some(choices) = choices {
             json::items(choices, |choice| self::choice(choice, out));
@@ -178,8 +183,8 @@ impl Chat {
 
     /// The first sign of an answer: the prompt has been read, and is billed.
     fn begin(&mut self, out: &mut Out<'_>) {
-        if !self.begun && self.prompt.evidence == Evidence::Estimated {
-            out.noted().usage(Meter::InputTokens, self.prompt);
+        if let Some(prompt) = self.prompt.take() {
+            out.noted().usage(Meter::InputTokens, prompt);
         }
         self.begun = true;
     }
@@ -235,178 +240,133 @@ fn delta(raw: &str, out: &mut Out<'_>) {
     }
 }
 
-/// What the body of a request says, before anything is sent: who is asked, and how much it can be at most.
-///
-/// ```
-/// use campanile_core::{Facts, Meter, Tally};
-/// use campanile_protocols::openai::chat::RequestFacts;
-///
-/// let body = br#"{"model":"gpt-x","max_tokens":100,"messages":[{"role":"user","content":"Hi"}]}"#;
-/// let tally = Tally::default();
-/// RequestFacts::read(body).usage(&tally);
-///
-/// let output = tally.snapshot().get(Meter::OutputTokens).unwrap();
-/// assert_eq!((output.at_least, output.at_most), (0, Some(100)));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RequestFacts {
-    /// The model that is asked for.
-    pub model: Option<Name>,
-    /// Whether the reply is to be streamed.
-    pub stream: bool,
-    /// Whether the stream is to end with its usage.
-    pub include_usage: bool,
-    /// The tier that is asked for.
-    pub tier: Option<Name>,
-    /// The most tokens that may be made, over all choices; `None` without a limit.
-    pub most_output: Option<u64>,
-    /// The most tokens that the prompt can be; `None` where it holds what text does not bound (images, audio, files).
-    pub most_input: Option<u64>,
-    /// Unicode scalar values of all message texts.
-    pub characters: u64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use campanile_core::{Decode, Evidence, Facts, FailureKind, Frame, Moment, Noted};
 
-/// A tokenizer makes at most one token of a byte; each message is wrapped in a few more.
-const TOKENS_PER_MESSAGE: u64 = 16;
-const TOKENS_PER_REQUEST: u64 = 64;
-/// No tokenizer in use packs more than this into a token of ordinary text, on average over a prompt.
-const CHARACTERS_PER_TOKEN: u64 = 16;
+    const ROLE: &str = r#"{"id":"c-1","model":"gpt-x-1","choices":[{"index":0,"delta":{"role":"assistant","content":""}}],"usage":null}"#;
+    const TEXT: &str = r#"{"id":"c-1","model":"gpt-x-1","choices":[{"index":0,"delta":{"content":"Hello"}}],"usage":null}"#;
 
-impl RequestFacts {
-    /// Reads a request's body. What is not there, or is no JSON, says nothing.
-    #[must_use]
-    pub fn read(body: &[u8]) -> Self {
-        let body = String::from_utf8_lossy(body);
-        let [model, stream, options, tier, limit, limit_new, choices] = pick(
-            &body,
-            [
-                "model",
-                "stream",
-                "stream_options",
-                "service_tier",
-                "max_tokens",
-                "max_completion_tokens",
-                "n",
-            ],
+    fn chunk(decoder: &mut Decoder, chunk: &str) -> Noted {
+        let mut noted = Noted::new();
+        decoder.received(
+            Frame::Body(format!("data: {chunk}\n\n").as_bytes()),
+            &mut noted,
         );
-        let [messages, tools, functions, format] =
-            pick(&body, ["messages", "tools", "functions", "response_format"]);
-        let mut prompt = Prompt::default();
-        if let Some(messages) = messages {
-            json::items(messages, |message| prompt.message(message));
-        }
-        let schemas = [tools, functions, format].into_iter().flatten();
-        let schemas = schemas.map(|raw| raw.len() as u64).sum::<u64>();
-        let known = prompt.bounded && prompt.messages > 0;
-        Self {
-            model: crate::wire::name(model),
-            stream: truth(stream),
-            include_usage: truth(options.and_then(|raw| pick(raw, ["include_usage"])[0])),
-            tier: crate::wire::name(tier),
-            most_output: limit_new
-                .or(limit)
-                .and_then(count)
-                .map(|limit| limit.saturating_mul(choices.and_then(count).unwrap_or(1).max(1))),
-            most_input: known.then(|| {
-                prompt.bytes + schemas + prompt.messages * TOKENS_PER_MESSAGE + TOKENS_PER_REQUEST
-            }),
-            characters: prompt.characters,
-        }
+        noted
     }
 
-    /// The prompt's bounds once the reply has begun.
-    fn begun_input(&self) -> Count {
-        Count {
-            at_least: self.characters.div_ceil(CHARACTERS_PER_TOKEN),
-            at_most: self.most_input,
-            evidence: if self.characters > 0 {
-                Evidence::Estimated
-            } else {
-                Evidence::Unknown
-            },
-        }
-    }
-}
+    #[test]
+    fn the_role_is_aside_and_the_first_text_is_a_piece() {
+        let mut decoder = Decoder::new();
 
-/// Bounds, as estimates: nothing may be billed at all.
-impl Facts for RequestFacts {
-    fn usage(&self, tally: &Tally) {
-        let bound = |at_most| Count {
-            at_least: 0,
-            at_most,
-            evidence: Evidence::Estimated,
-        };
-        tally.set(Meter::InputTokens, bound(self.most_input));
-        tally.set(Meter::OutputTokens, bound(self.most_output));
-    }
-
-    fn served(&self, served: &mut Served) {
-        if self.model.is_some() {
-            served.requested.clone_from(&self.model);
-        }
-        if self.tier.is_some() && !served.terms.tier_served {
-            served.terms.tier.clone_from(&self.tier);
-        }
-    }
-}
-
-/// The size of a prompt.
-#[derive(Debug)]
-struct Prompt {
-    bytes: u64,
-    characters: u64,
-    messages: u64,
-    /// All of it is text.
-    bounded: bool,
-}
-
-impl Default for Prompt {
-    fn default() -> Self {
-        Self {
-            bytes: 0,
-            characters: 0,
-            messages: 0,
-            bounded: true,
-        }
-    }
-}
-
-impl Prompt {
-    fn message(&mut self, message: &str) {
-        self.messages += 1;
-        let [content, name, tools, call, refusal] = pick(
-            message,
-            ["content", "name", "tool_calls", "function_call", "refusal"],
+        let role = chunk(&mut decoder, ROLE);
+        assert_eq!((role.moment(), role.noted_seen()), (Moment::Aside, 0));
+        assert_eq!(
+            role.noted_served().unwrap().model.as_deref(),
+            Some("gpt-x-1")
         );
-        match content {
-            Some(parts) if parts.starts_with('[') => json::items(parts, |part| self.part(part)),
-            Some(text) => self.text(text),
-            None => {}
-        }
-        for raw in [name, refusal].into_iter().flatten() {
-            self.text(raw);
-        }
-        // Arguments of calls are JSON in JSON: their raw length is more than what is read of them.
-        for raw in [tools, call].into_iter().flatten() {
-            self.bytes += raw.len() as u64;
+
+        let text = chunk(&mut decoder, TEXT);
+        assert_eq!((text.moment(), text.noted_seen()), (Moment::Piece, 1));
+        assert_eq!(text.spoken(), Some("Hello"));
+
+        let tool =
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]}}]}"#;
+        let tool = chunk(&mut decoder, tool);
+        assert_eq!((tool.moment(), tool.spoken()), (Moment::Piece, None));
+
+        let usage = chunk(
+            &mut decoder,
+            r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
+        );
+        assert_eq!(usage.moment(), Moment::Aside);
+    }
+
+    #[test]
+    fn two_choices_in_one_chunk_are_both_seen() {
+        let mut decoder = Decoder::new();
+        chunk(&mut decoder, ROLE);
+
+        let both = chunk(
+            &mut decoder,
+            r#"{"model":"m","choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}"#,
+        );
+
+        assert_eq!((both.spoken(), both.noted_seen()), (Some("ab"), 2));
+    }
+
+    #[test]
+    fn usage_stands_in_many_places() {
+        for usage in [
+            r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
+            r#"{"choices":[{"delta":{}}],"x_groq":{"id":"req","usage":{"prompt_tokens":5,"completion_tokens":2}}}"#,
+        ] {
+            let mut decoder = Decoder::new();
+            chunk(&mut decoder, ROLE);
+            chunk(
+                &mut decoder,
+                r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#,
+            );
+            chunk(&mut decoder, usage);
+            chunk(&mut decoder, "[DONE]");
+            assert_eq!(decoder.inclusive().input_tokens, Some(5), "{usage}");
+            assert_eq!(decoder.inclusive().output_tokens, Some(2), "{usage}");
         }
     }
 
-    fn part(&mut self, part: &str) {
-        match pick(part, ["text"])[0] {
-            Some(text) => self.text(text),
-            None => self.bounded = false,
-        }
+    #[test]
+    fn an_error_in_a_stream_is_a_failure() {
+        let mut decoder = Decoder::new();
+        chunk(&mut decoder, ROLE);
+        let mut noted = Noted::new();
+
+        let body = b"event: error\ndata: {\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"code\":\"x_failed\",\"status_code\":400}}\n\n";
+        decoder.received(Frame::Body(body), &mut noted);
+
+        let failure = Facts::failure(&noted).unwrap();
+        assert_eq!(failure.kind, FailureKind::InvalidRequest);
+        assert_eq!(failure.chain.len(), 1);
     }
 
-    fn text(&mut self, raw: &str) {
-        match json::text(raw) {
-            Some(text) => {
-                self.bytes += text.len() as u64;
-                self.characters += text.chars().count() as u64;
-            }
-            None => self.bytes += raw.len() as u64,
-        }
+    #[test]
+    fn a_prompt_is_billed_once_the_reply_has_begun() {
+        let text = "word ".repeat(32);
+        let request = format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}]}}"#);
+        let mut decoder = Decoder::for_request(&RequestFacts::read(request.as_bytes()));
+
+        let noted = chunk(&mut decoder, ROLE);
+
+        let input = noted
+            .noted_usage()
+            .unwrap()
+            .get(Meter::InputTokens)
+            .unwrap();
+        assert_eq!(
+            (input.at_least, input.at_most, input.evidence),
+            (10, Some(160 + 16 + 64), Evidence::Estimated)
+        );
+    }
+
+    #[test]
+    fn a_completion_of_the_old_kind_is_text() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        let body = r#"{"model":"m","choices":[{"text":"Hi","index":0}],"usage":{"prompt_tokens":8,"completion_tokens":1}}"#;
+
+        decoder.received(Frame::Body(body.as_bytes()), &mut noted);
+
+        assert_eq!(noted.spoken(), Some("Hi"));
+        assert_eq!(noted.noted_usage().unwrap().at_least(Meter::InputTokens), 8);
+    }
+
+    #[test]
+    fn a_decoder_prints_no_text() {
+        let mut decoder = Decoder::new();
+        let mut noted = Noted::new();
+        decoder.received(Frame::Body(b"data: {\"my card is"), &mut noted);
+
+        assert!(!format!("{decoder:?}").contains("card"));
     }
 }

@@ -6,8 +6,10 @@
 use crate::failure;
 use crate::json::{self, pick};
 use crate::openai::usage;
+use crate::request::RequestFacts;
 use crate::turns::Turns;
-use crate::wire::{Out, Read};
+use crate::wire::{Out, Read, name};
+use campanile_core::{Count, Frame, Meter};
 
 /// Decodes one response, or one WebSocket of them.
 pub type Decoder = crate::Decoder<Responses>;
@@ -16,10 +18,34 @@ pub type Decoder = crate::Decoder<Responses>;
 #[derive(Debug, Default)]
 pub struct Responses {
     turns: Turns,
+    /// The prompt's bounds once the reply has begun, where the request is known.
+    prompt: Option<Count>,
+}
+
+impl Decoder {
+    /// A decoder that knows what was asked for: once the reply has begun, the prompt has been read, and its lower
+    /// bound is raised from zero.
+    #[must_use]
+    pub fn for_request(request: &RequestFacts) -> Self {
+        Self::with(Responses {
+            prompt: request.begun_input(),
+            ..Responses::default()
+        })
+    }
 }
 
 impl Read for Responses {
     const PROVIDER: &'static str = "openai";
+
+    fn sent(&mut self, frame: Frame<'_>, out: &mut Out<'_>) {
+        let Frame::Text(message) = frame else { return };
+        let [kind, model, tier] = pick(message, ["type", "model", "service_tier"]);
+        if kind == Some("\"response.create\"") {
+            let served = out.noted().served();
+            served.requested = name(model);
+            served.terms.tier = name(tier);
+        }
+    }
 
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
         let [kind, delta, response, error, object] =
@@ -27,6 +53,9 @@ impl Read for Responses {
         let kind = kind.and_then(json::text);
         let kind = kind.as_deref().unwrap_or(event);
         if kind.ends_with(".delta") {
+            if let Some(prompt) = self.prompt.take() {
+                out.noted().usage(Meter::InputTokens, prompt);
+            }
             if let Some(delta) = delta {
                 piece(kind, delta, out);
             }
@@ -35,7 +64,7 @@ impl Read for Responses {
         } else if kind == "error" || (object.is_none() && error.is_some_and(|error| error != "{}"))
         {
             out.failure(failure::read(message));
-        } else if object.is_some() {
+        } else if object.is_some() || kind.is_empty() {
             self.response(message, true, out);
         }
     }
@@ -84,6 +113,12 @@ impl Responses {
         if let Some(output) = output {
             json::items(output, |item| searches.item(item, whole, out));
         }
+        if object.is_none()
+            && output.is_none()
+            && let Some(failure) = failure::complaint(response)
+        {
+            out.failure(failure);
+        }
         if let Some(raw) = reported.filter(|raw| raw.starts_with('{')) {
             let mut report = usage(raw, out.provider());
             report.web_searches = (searches.web > 0).then_some(searches.web);
@@ -129,7 +164,7 @@ impl Searches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use campanile_core::{Decode, Facts, Frame, Meter, Noted};
+    use campanile_core::{Decode, Facts, Noted};
 
     fn completed(id: &str, input: u64) -> String {
         format!(

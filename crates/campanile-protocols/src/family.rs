@@ -1,0 +1,430 @@
+//! Which decoder reads what: by the endpoint's name or path, else by the shape of the first message.
+
+use crate::wire::{Decoder, Out, Read};
+use crate::{Inclusive, json};
+use crate::{anthropic, bedrock, cartesia, cohere, deepgram, gemini, local, openai, speech};
+use campanile_core::{Decode, Name};
+
+/// A decoder that also keeps the inclusive totals.
+pub trait Reports: Decode {
+    /// The inclusive totals so far.
+    fn inclusive(&self) -> &Inclusive;
+}
+
+impl<R: Read> Reports for Decoder<R> {
+    fn inclusive(&self) -> &Inclusive {
+        Decoder::inclusive(self)
+    }
+}
+
+/// The decoder for an endpoint of a provider (`groq`, `groq.chat.completions` or `/openai/v1/chat/completions`);
+/// `None` where nobody knows the endpoint. [`by_shape`] reads those.
+///
+/// ```
+/// use campanile_protocols::family::family;
+///
+/// assert!(family("groq", "/openai/v1/chat/completions").is_some());
+/// assert!(family("newcomer", "newcomer.telepathy").is_none());
+/// ```
+#[must_use]
+pub fn family(provider: &str, endpoint: &str) -> Option<Box<dyn Reports>> {
+    Family::of(provider, endpoint).map(|family| family.decoder(provider))
+}
+
+/// A decoder that chooses its family when it sees the first message that tells.
+#[must_use]
+pub fn by_shape(provider: &str) -> Box<dyn Reports> {
+    boxed::<Any>(provider)
+}
+
+/// The wires that this crate knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Family {
+    /// [`openai::chat`]: chat and legacy completions, embeddings, rerank.
+    Chat,
+    /// [`openai::responses`], and threads' runs.
+    Responses,
+    /// [`openai::realtime`].
+    Realtime,
+    /// [`openai::audio`]: transcription and speech.
+    Results,
+    /// [`openai::audio`], for images.
+    Images,
+    /// [`anthropic`].
+    Anthropic,
+    /// [`gemini`].
+    Gemini,
+    /// [`bedrock`].
+    Bedrock,
+    /// [`cohere`].
+    Cohere,
+    /// [`local`]: Ollama, watsonx and others.
+    Local,
+    /// [`deepgram::live`].
+    DeepgramLive,
+    /// [`deepgram::flux`].
+    DeepgramFlux,
+    /// [`deepgram::prerecorded`].
+    DeepgramRecording,
+    /// [`deepgram::speak`].
+    DeepgramSpeak,
+    /// [`deepgram::agent`].
+    DeepgramAgent,
+    /// [`cartesia::tts`].
+    CartesiaSpeech,
+    /// [`speech`]: other services that transcribe.
+    Transcripts,
+    /// Endpoints that count and use nothing.
+    Nothing,
+}
+
+impl Family {
+    /// The family of an endpoint, by the provider's name and the endpoint's name or path.
+    #[must_use]
+    pub fn of(provider: &str, endpoint: &str) -> Option<Self> {
+        let name: String = endpoint
+            .chars()
+            .take(512)
+            .map(|char| match char {
+                '/' | ':' => '.',
+                '-' => '_',
+                other => other.to_ascii_lowercase(),
+            })
+            .collect();
+        let provider = provider.to_ascii_lowercase().replace('-', "_");
+        let name = name
+            .strip_prefix(&format!("{provider}."))
+            .unwrap_or(&name)
+            .split('?')
+            .next()
+            .unwrap_or_default();
+        Self::counting(name)
+            .or_else(|| Self::of_provider(&provider, name))
+            .or_else(|| Self::anywhere(name))
+    }
+
+    fn counting(name: &str) -> Option<Self> {
+        const COUNTING: [&str; 6] = [
+            "count_tokens",
+            "counttokens",
+            "responses.input_tokens",
+            "tokenize",
+            "token_count",
+            "models.list",
+        ];
+        COUNTING
+            .iter()
+            .any(|word| name.contains(word))
+            .then_some(Family::Nothing)
+    }
+
+    fn of_provider(provider: &str, name: &str) -> Option<Self> {
+        let has = |word: &str| name.contains(word);
+        let openai_like = has("chat.completions") || has("responses");
+        match provider {
+            "deepgram" => Some(match () {
+                () if has("agent") => Family::DeepgramAgent,
+                () if has("speak") => Family::DeepgramSpeak,
+                () if has("listen.v2") || has("v2.listen") => Family::DeepgramFlux,
+                () if has("ws") || has("live") => Family::DeepgramLive,
+                () if has("listen") || has("read") => Family::DeepgramRecording,
+                () => return None,
+            }),
+            "cohere" if !openai_like && !has("compatibility") => Some(Family::Cohere),
+            "anthropic" if !openai_like => Some(Family::Anthropic),
+            "ollama" if has("api.") => Some(Family::Local),
+            "cartesia" if has("tts") => Some(Family::CartesiaSpeech),
+            "google" | "google_vertex" | "gemini" | "vertex"
+                if !openai_like
+                    && !has("messages")
+                    && !has("embeddings")
+                    && !has("raw_predict") =>
+            {
+                Some(Family::Gemini)
+            }
+            "assemblyai" | "gladia" | "soniox" | "speechmatics" | "revai" | "rev_ai" => {
+                Some(Family::Transcripts)
+            }
+            _ => None,
+        }
+    }
+
+    /// Endpoints that mean the same wherever they are served. The order matters: the first match wins.
+    fn anywhere(name: &str) -> Option<Self> {
+        const NAMES: [(&str, Family); 26] = [
+            ("chat.completions", Family::Chat),
+            ("realtime", Family::Realtime),
+            ("responses", Family::Responses),
+            ("threads", Family::Responses),
+            ("audio.transcriptions", Family::Results),
+            ("audio.translations", Family::Results),
+            ("audio.speech", Family::Results),
+            ("images", Family::Images),
+            ("image.generat", Family::Images),
+            ("converse", Family::Bedrock),
+            ("invoke", Family::Bedrock),
+            ("generate_content", Family::Gemini),
+            ("generatecontent", Family::Gemini),
+            ("embed_content", Family::Gemini),
+            ("embedcontent", Family::Gemini),
+            ("embed_contents", Family::Gemini),
+            ("interactions", Family::Gemini),
+            ("messages", Family::Anthropic),
+            ("completions", Family::Chat),
+            ("embeddings", Family::Chat),
+            ("moderations", Family::Chat),
+            ("api.generate", Family::Local),
+            ("generation.text", Family::Local),
+            ("text.generation", Family::Local),
+            ("predictions", Family::Local),
+            ("speech_to_text", Family::Transcripts),
+        ];
+        NAMES
+            .into_iter()
+            .find(|(word, _)| name.contains(word))
+            .map(|(_, family)| family)
+    }
+
+    /// A decoder of this family, for that provider.
+    #[must_use]
+    pub fn decoder(self, provider: &str) -> Box<dyn Reports> {
+        match self {
+            Family::Chat => boxed::<openai::chat::Chat>(provider),
+            Family::Responses => boxed::<openai::responses::Responses>(provider),
+            Family::Realtime => boxed::<openai::realtime::Realtime>(provider),
+            Family::Results => boxed::<openai::audio::Results>(provider),
+            Family::Images => Box::new(named(openai::audio::Decoder::images(), provider)),
+            Family::Anthropic => boxed::<anthropic::Messages>(provider),
+            Family::Gemini => boxed::<gemini::Gemini>(provider),
+            Family::Bedrock => boxed::<bedrock::Bedrock>(provider),
+            Family::Cohere => boxed::<cohere::Cohere>(provider),
+            Family::Local => boxed::<local::Local>(provider),
+            Family::DeepgramLive => boxed::<deepgram::live::Live>(provider),
+            Family::DeepgramFlux => boxed::<deepgram::flux::Flux>(provider),
+            Family::DeepgramRecording => boxed::<deepgram::prerecorded::Prerecorded>(provider),
+            Family::DeepgramSpeak => boxed::<deepgram::speak::Speak>(provider),
+            Family::DeepgramAgent => boxed::<deepgram::agent::Agent>(provider),
+            Family::CartesiaSpeech => boxed::<cartesia::tts::Context>(provider),
+            Family::Transcripts => boxed::<speech::Transcripts>(provider),
+            Family::Nothing => boxed::<Nothing>(provider),
+        }
+    }
+}
+
+fn boxed<R: Read + 'static>(provider: &str) -> Box<dyn Reports> {
+    Box::new(named(Decoder::<R>::new(), provider))
+}
+
+pub(crate) fn named<R: Read>(decoder: Decoder<R>, provider: &str) -> Decoder<R> {
+    match Name::outside(provider) {
+        Some(name) => decoder.provider(name),
+        None => decoder,
+    }
+}
+
+/// Reads errors, and no usage.
+#[derive(Debug, Default)]
+pub(crate) struct Nothing(());
+
+impl Read for Nothing {
+    fn message(&mut self, _event: &str, message: &str, out: &mut Out<'_>) {
+        if json::pick(message, ["error"])[0].is_some() {
+            out.failure(crate::failure::read(message));
+        }
+    }
+}
+
+/// Reads whatever comes, by its shape.
+#[derive(Debug, Default)]
+pub(crate) struct Any {
+    shape: Option<Shape>,
+    chat: openai::chat::Chat,
+    responses: openai::responses::Responses,
+    realtime: openai::realtime::Realtime,
+    results: openai::audio::Results,
+    anthropic: anthropic::Messages,
+    gemini: gemini::Gemini,
+    bedrock: bedrock::Bedrock,
+    cohere: cohere::Cohere,
+    local: local::Local,
+    deepgram: deepgram::prerecorded::Prerecorded,
+    transcripts: speech::Transcripts,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Chat,
+    Responses,
+    Realtime,
+    Results,
+    Anthropic,
+    Gemini,
+    Bedrock,
+    Cohere,
+    Local,
+    Deepgram,
+    Transcripts,
+}
+
+impl Read for Any {
+    fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
+        self.shape = self.shape.or_else(|| shape(event, message));
+        match self.shape.unwrap_or(Shape::Local) {
+            Shape::Chat => self.chat.message(event, message, out),
+            Shape::Responses => self.responses.message(event, message, out),
+            Shape::Realtime => self.realtime.message(event, message, out),
+            Shape::Results => self.results.message(event, message, out),
+            Shape::Anthropic => self.anthropic.message(event, message, out),
+            Shape::Gemini => self.gemini.message(event, message, out),
+            Shape::Bedrock => self.bedrock.message(event, message, out),
+            Shape::Cohere => self.cohere.message(event, message, out),
+            Shape::Local => self.local.message(event, message, out),
+            Shape::Deepgram => self.deepgram.message(event, message, out),
+            Shape::Transcripts => self.transcripts.message(event, message, out),
+        }
+    }
+
+    fn ended(&mut self, out: &mut Out<'_>) {
+        self.bedrock.ended(out);
+    }
+}
+
+/// The family whose keys a message has; `None` where it could be anybody's.
+fn shape(event: &str, message: &str) -> Option<Shape> {
+    let [kind, event_type, object] = json::pick(message, ["type", "event_type", "object"]);
+    let kind = kind.or(event_type).and_then(json::text);
+    let kind = kind.as_deref().unwrap_or(event);
+    let by_kind = match kind {
+        "message_start" | "message" | "content_block_start" | "content_block_delta" => {
+            Some(Shape::Anthropic)
+        }
+        "message-start" | "stream-start" | "text-generation" | "message-end" | "stream-end" => {
+            Some(Shape::Cohere)
+        }
+        "messageStart" | "contentBlockDelta" => Some(Shape::Bedrock),
+        kind if kind.starts_with("session.") => Some(Shape::Realtime),
+        kind if kind.starts_with("response.") => Some(Shape::Responses),
+        kind if kind.starts_with("interaction") => Some(Shape::Gemini),
+        kind if kind.starts_with("transcript.") => Some(Shape::Results),
+        _ if matches!(object, Some("\"response\"" | "\"thread.run\"")) => Some(Shape::Responses),
+        _ => None,
+    };
+    by_kind.or_else(|| by_keys(message))
+}
+
+fn by_keys(message: &str) -> Option<Shape> {
+    const KEYS: [(&str, Shape); 18] = [
+        ("choices", Shape::Chat),
+        ("x_groq", Shape::Chat),
+        ("usageMetadata", Shape::Gemini),
+        ("candidates", Shape::Gemini),
+        ("serverContent", Shape::Gemini),
+        ("setupComplete", Shape::Gemini),
+        ("prompt_eval_count", Shape::Local),
+        ("generated_text", Shape::Local),
+        ("inputTextTokenCount", Shape::Bedrock),
+        ("generation_token_count", Shape::Bedrock),
+        ("amazon-bedrock-invocationMetrics", Shape::Bedrock),
+        ("stop_reason", Shape::Anthropic),
+        ("monologues", Shape::Transcripts),
+        ("audio_duration", Shape::Transcripts),
+        ("segments", Shape::Results),
+        ("words", Shape::Results),
+        ("duration", Shape::Results),
+        ("embeddings", Shape::Cohere),
+    ];
+    let found = json::pick(message, KEYS.map(|(key, _)| key));
+    let by_key = found
+        .iter()
+        .zip(KEYS)
+        .find(|(raw, _)| raw.is_some())
+        .map(|(_, (_, shape))| shape);
+    let has = |path: &[&str]| json::at(message, path).is_some();
+    match by_key {
+        Some(Shape::Cohere) if !has(&["meta"]) => None,
+        Some(shape) => Some(shape),
+        None if has(&["usage", "inputTokens"]) => Some(Shape::Bedrock),
+        None if has(&["meta", "billed_units"]) || has(&["usage", "billed_units"]) => {
+            Some(Shape::Cohere)
+        }
+        None if has(&["metadata", "duration"]) => Some(Shape::Deepgram),
+        None if has(&["usage", "total_input_tokens"]) => Some(Shape::Gemini),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use campanile_core::{Frame, Noted};
+
+    #[test]
+    fn endpoints_mean_the_same_wherever_they_are() {
+        for (provider, endpoint, family) in [
+            ("openai", "openai.chat.completions", Family::Chat),
+            ("groq", "/openai/v1/chat/completions", Family::Chat),
+            ("cohere", "/compatibility/v1/chat/completions", Family::Chat),
+            ("cohere", "cohere.v2.chat", Family::Cohere),
+            (
+                "anthropic",
+                "anthropic.messages.count_tokens",
+                Family::Nothing,
+            ),
+            (
+                "google-vertex",
+                "google-vertex.stream_generate_content",
+                Family::Gemini,
+            ),
+            ("google", "/v1beta/openai/chat/completions", Family::Chat),
+            (
+                "aws-bedrock",
+                "/model/x:0/invoke-with-response-stream",
+                Family::Bedrock,
+            ),
+            ("deepgram", "deepgram.listen.v2.ws", Family::DeepgramFlux),
+            ("deepgram", "deepgram.listen.ws", Family::DeepgramLive),
+            ("deepgram", "deepgram.listen", Family::DeepgramRecording),
+            ("ollama", "ollama.api.chat", Family::Local),
+            ("newcomer", "newcomer.messages", Family::Anthropic),
+        ] {
+            assert_eq!(Family::of(provider, endpoint), Some(family), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn a_newcomer_is_read_by_its_shape() {
+        for (body, input) in [
+            (
+                r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":1}}"#,
+                5,
+            ),
+            (
+                r#"{"type":"message","content":[],"usage":{"input_tokens":5,"output_tokens":1}}"#,
+                5,
+            ),
+            (r#"{"usageMetadata":{"promptTokenCount":5}}"#, 5),
+            (r#"{"usage":{"inputTokens":5,"outputTokens":1}}"#, 5),
+            (
+                r#"{"object":"response","usage":{"input_tokens":5,"output_tokens":1}}"#,
+                5,
+            ),
+            (
+                r#"{"result":{"response":"Hi","usage":{"prompt_tokens":5}},"success":true}"#,
+                5,
+            ),
+            (r#"{"model":"m","done":true,"prompt_eval_count":5}"#, 5),
+            (
+                r#"{"text":"Hi","meta":{"billed_units":{"input_tokens":5}}}"#,
+                5,
+            ),
+        ] {
+            let (mut decoder, mut noted) = (by_shape("newcomer"), Noted::new());
+            decoder.received(Frame::Body(body.as_bytes()), &mut noted);
+            decoder.ended(&mut noted);
+            assert_eq!(decoder.inclusive().input_tokens, Some(input), "{body}");
+            let served = noted.noted_served().unwrap();
+            assert_eq!(served.provider.as_deref(), Some("newcomer"));
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Speech services whose results say at most how long the audio was: AssemblyAI, Cartesia, ElevenLabs, Gladia, Rev AI,
+//! Soniox, Speechmatics, and those who copy them.
+
+use crate::decimal::Decimal;
+use crate::failure;
+use crate::json::{self, at, count, decimal, pick};
+use crate::report::Clock;
+use crate::wire::{Out, Read};
+use campanile_core::{Count, Evidence, Meter, Mode, Moment};
+
+/// Decodes one transcription: a reply, or a live socket.
+pub type Decoder = crate::Decoder<Transcripts>;
+
+/// Reads transcripts; see [`Decoder`].
+#[derive(Debug, Default)]
+pub struct Transcripts {
+    spoke: bool,
+    heard: Decimal,
+}
+
+/// Where services say how many seconds of audio they heard. The billed figure stands before the measured one.
+const SECONDS: [&[&str]; 16] = [
+    &["result", "metadata", "billing_time"],
+    &["result", "metadata", "audio_duration"],
+    &["data", "metadata", "billing_time"],
+    &["data", "metadata", "audio_duration"],
+    &["metadata", "billing_time"],
+    &["metadata", "audio_duration"],
+    &["usage", "seconds"],
+    &["usage", "prompt_audio_seconds"],
+    &["audio_duration_seconds"],
+    &["audio_duration"],
+    &["audio_duration_secs"],
+    &["duration_seconds"],
+    &["job", "duration"],
+    &["file", "duration"],
+    &["metadata", "duration"],
+    &["duration"],
+];
+
+/// The same in milliseconds.
+const MILLIS: [&[&str]; 3] = [
+    &["total_audio_proc_ms"],
+    &["audio_duration_ms"],
+    &["duration_ms"],
+];
+
+impl Read for Transcripts {
+    fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
+        let [kind, old_kind, error, model, speech_model, id, session] = pick(
+            message,
+            [
+                "type",
+                "message_type",
+                "error",
+                "model",
+                "speech_model",
+                "id",
+                "session_id",
+            ],
+        );
+        out.model(model.or(speech_model));
+        out.request_id(id.or(session));
+        let kind = kind
+            .or(old_kind)
+            .or(pick(message, ["message"])[0])
+            .and_then(json::text);
+        let kind = kind.as_deref().unwrap_or(event);
+        let failed = error.is_some_and(|raw| raw.starts_with(['{', '"']) && raw != "\"\"");
+        if failed || matches!(kind, "error" | "Error") || pick(message, ["error_code"])[0].is_some()
+        {
+            out.failure(failure::read(message));
+        }
+        // A live result says how long it is itself, not how long all of them are.
+        match kind {
+            "AddTranscript" | "AddPartialTranscript" | "final" | "partial" => {
+                self.end(message, out)
+            }
+            "transcript" | "partial_transcript" | "Turn" => {}
+            _ => seconds(message, out),
+        }
+        self.text(kind, message, out);
+    }
+}
+
+fn seconds(message: &str, out: &mut Out<'_>) {
+    let seconds = SECONDS
+        .iter()
+        .find_map(|path| at(message, path).and_then(decimal))
+        .or_else(|| {
+            let millis = MILLIS
+                .iter()
+                .find_map(|path| at(message, path).and_then(count));
+            millis.map(|millis| Decimal::new(millis, 3))
+        });
+    let [open] = pick(message, ["session_duration_seconds"]);
+    if let Some(seconds) = seconds {
+        // A running total grows; a summary after it is final.
+        let report = out.report();
+        report.totals.audio_seconds = Some(seconds);
+        report.clock = Clock::Heard;
+    }
+    if let Some(open) = open.and_then(decimal).and_then(Decimal::micros) {
+        let served = out.noted();
+        served.usage(Meter::SocketUs, Count::exact(open, Evidence::Reported));
+        served.served().terms.mode = Some(Mode::Streaming);
+    }
+}
+
+impl Transcripts {
+    /// The end of the last stretch that a live result covers: less than what will be billed, so that it is no meter.
+    fn end(&mut self, message: &str, out: &mut Out<'_>) {
+        let end = at(message, &["metadata", "end_time"]).or(pick(message, ["end_ts"])[0]);
+        if let Some(end) = end.and_then(decimal).filter(|end| *end > self.heard) {
+            self.heard = end;
+            let report = out.report();
+            report.totals.audio_seconds = Some(end);
+            report.clock = Clock::Aside;
+        }
+    }
+
+    /// Text that is final. What may still change is not said yet.
+    fn text(&mut self, kind: &str, message: &str, out: &mut Out<'_>) {
+        let [text, transcript, ended, is_final, formatted, tokens] = pick(
+            message,
+            [
+                "text",
+                "transcript",
+                "end_of_turn",
+                "is_final",
+                "turn_is_formatted",
+                "tokens",
+            ],
+        );
+        if let Some(tokens) = tokens {
+            json::items(tokens, |token| soniox(token, out));
+        }
+        let open = [ended, is_final]
+            .into_iter()
+            .flatten()
+            .any(|raw| raw == "false");
+        let repeated = formatted == Some("false");
+        let settled = !open && !repeated && !kind.contains("partial") && !kind.contains("Partial");
+        let whole = at(message, &["result", "transcription", "full_transcript"]);
+        let said = text
+            .or(transcript)
+            .or(whole)
+            .or(at(message, &["metadata", "transcript"]));
+        let Some(text) = said
+            .filter(|_| settled && tokens.is_none())
+            .and_then(json::filled)
+        else {
+            return;
+        };
+        out.noted().moment(Moment::UtteranceEnd);
+        if out.keeps_text() {
+            if std::mem::replace(&mut self.spoke, true) {
+                out.noted().text(" ");
+            }
+            out.noted().text(&text);
+        }
+    }
+}
+
+/// One token of Soniox: final ones are sent once.
+fn soniox(token: &str, out: &mut Out<'_>) {
+    let [text, is_final] = pick(token, ["text", "is_final"]);
+    if is_final == Some("false") {
+        return;
+    }
+    if let Some(text) = text.and_then(json::filled) {
+        out.piece();
+        if text == "<end>" {
+            out.noted().moment(Moment::UtteranceEnd);
+        } else if out.keeps_text() {
+            out.noted().text(&text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use campanile_core::{Decode, Facts, Frame, Noted};
+
+    fn read(body: &str) -> (Decoder, Noted) {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        decoder.received(Frame::Text(body), &mut noted);
+        (decoder, noted)
+    }
+
+    #[test]
+    fn each_service_has_its_place_for_seconds() {
+        for (body, seconds) in [
+            (r#"{"text":"Hi","duration":2.479}"#, "2.479"),
+            (
+                r#"{"result":{"metadata":{"audio_duration":4.2,"billing_time":5}}}"#,
+                "5",
+            ),
+            (
+                r#"{"id":"j","status":"transcribed","duration_seconds":9.5}"#,
+                "9.5",
+            ),
+            (
+                r#"{"type":"Termination","audio_duration_seconds":12,"session_duration_seconds":15}"#,
+                "12",
+            ),
+            (r#"{"tokens":[],"total_audio_proc_ms":2500}"#, "2.5"),
+            (r#"{"job":{"id":"j","duration":30}}"#, "30"),
+        ] {
+            let (decoder, _) = read(body);
+            let found = decoder
+                .inclusive()
+                .audio_seconds
+                .map(|found| found.to_string());
+            assert_eq!(found.as_deref(), Some(seconds), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_open_socket_is_billed() {
+        let (_, noted) = read(
+            r#"{"type":"Termination","audio_duration_seconds":12,"session_duration_seconds":15}"#,
+        );
+
+        assert_eq!(
+            noted.noted_usage().unwrap().at_least(Meter::SocketUs),
+            15_000_000
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_live_result_is_shown_and_not_billed() {
+        let (decoder, noted) = read(
+            r#"{"message":"AddTranscript","metadata":{"start_time":1.0,"end_time":2.5,"transcript":"Hi."}}"#,
+        );
+
+        let end = decoder.inclusive().audio_seconds.map(|end| end.to_string());
+        assert_eq!(end.as_deref(), Some("2.5"));
+        assert_eq!(noted.noted_usage(), None);
+        assert_eq!(noted.spoken(), Some("Hi."));
+    }
+
+    #[test]
+    fn only_what_is_final_is_said() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        for frame in [
+            r#"{"type":"Turn","transcript":"he","end_of_turn":false,"turn_is_formatted":false}"#,
+            r#"{"type":"Turn","transcript":"hello","end_of_turn":true,"turn_is_formatted":false}"#,
+            r#"{"type":"Turn","transcript":"Hello.","end_of_turn":true,"turn_is_formatted":true}"#,
+            r#"{"type":"transcript","text":"no","is_final":false}"#,
+        ] {
+            decoder.received(Frame::Text(frame), &mut noted);
+        }
+
+        assert_eq!(noted.spoken(), Some("Hello."));
+    }
+}
