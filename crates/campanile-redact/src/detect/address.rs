@@ -1,0 +1,127 @@
+//! Street addresses: a number, a name and a street word; or what follows `send it to`.
+
+use super::Scan;
+use crate::find::Find;
+use crate::kind::Kind;
+use crate::lexicon::mean;
+use crate::run::Run;
+use crate::token::Text;
+
+const UNITS: &[&str] = &["suite", "apt", "apartment", "unit", "box", "floor", "ste"];
+const ERRANDS: &[&str] = &[
+    "send", "ship", "deliver", "mail", "pick", "live", "lives", "address", "located", "drop",
+    "delivery", "package", "moved", "bring",
+];
+/// Tokens of one address at most.
+const LONGEST: usize = 14;
+
+/// Looks around a street word in a text with capitals.
+pub(super) fn street(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    if !is_capital(text, at) {
+        return;
+    }
+    let mut first = at;
+    while first > 0
+        && at - first < 4
+        && matches!(text.gap(first - 1), b" " | b"-" | b"'")
+        && is_capital(text, first - 1)
+    {
+        first -= 1;
+    }
+    let number = first > 0
+        && text.gap(first - 1) == b" "
+        && text.tokens[first - 1].is_digits()
+        && text.tokens[first - 1].len() <= 6;
+    let placed = first > 0
+        && text.is_any(first - 1, &["on", "of", "at", "to", "in", "and"])
+        && text.bits(first) & mean::PLAIN == 0;
+    if first == at || !(number || placed) {
+        return;
+    }
+    let start = if number { first - 1 } else { first };
+    let find = Find::new(
+        text.tokens[start].start,
+        text.tokens[rest(text, at)].end,
+        Kind::Address,
+        "street",
+    );
+    scan.add(find);
+}
+
+/// The last token of unit, town, state and code behind the street.
+fn rest(text: &Text<'_>, street: usize) -> usize {
+    let mut last = street;
+    for next in street + 1..street + LONGEST {
+        let gap = text.gap(next - 1);
+        let joined = gap.len() <= 6 && gap.iter().all(|byte| matches!(byte, b' ' | b',' | b'\n'));
+        let short = gap == b". " && text.is_any(next - 1, &["apt", "st", "ste", "ave", "rd"]);
+        let unit = text.is_any(next - 1, UNITS) || short;
+        let Some(token) = text.tokens.get(next) else {
+            break;
+        };
+        let number = !token.is_word() && (unit || token.is_digits() && token.len() == 5);
+        let named = is_capital(text, next)
+            && text.byte(token.end) != b':'
+            && text.bits(next) & mean::PLAIN == 0;
+        if !(joined || short) || !(number || named) {
+            break;
+        }
+        last = next;
+    }
+    last
+}
+
+fn is_capital(text: &Text<'_>, at: usize) -> bool {
+    let Some(token) = text.tokens.get(at).filter(|token| token.is_word()) else {
+        return false;
+    };
+    text.all
+        .get(token.start..token.end)
+        .and_then(|word| word.chars().next())
+        .is_some_and(char::is_uppercase)
+}
+
+/// Looks behind `to`, `at`, `is` of an errand: a house number and at least two words.
+pub(super) fn cued(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    if !text.is_any(at, &["to", "at", "is"])
+        || !text.tokens.get(at + 1).is_some_and(|next| next.is_number())
+    {
+        return;
+    }
+    if !(at.saturating_sub(4)..at).any(|near| text.is_any(near, ERRANDS)) {
+        return;
+    }
+    let Some(run) =
+        Run::parse(text, at + 1).filter(|run| (1..=6).contains(&run.count) && !run.counted)
+    else {
+        return;
+    };
+    let first = run.tokens.1 + 1;
+    let last = (first..first + LONGEST)
+        .take_while(|next| is_part(text, *next, first))
+        .last()
+        .unwrap_or(0);
+    let streets = (first..=last).any(|next| text.bits(next) & mean::STREET != 0);
+    if last > first && (streets || run.count >= 3) || last == first && streets {
+        let find = Find::new(
+            run.start,
+            text.tokens[last].end,
+            Kind::Address,
+            "address_cue",
+        );
+        scan.add(find);
+    }
+}
+
+fn is_part(text: &Text<'_>, at: usize, first: usize) -> bool {
+    let joined = matches!(text.gap_before(at), b" " | b", " | b". ");
+    let after_unit = at > first && text.is_any(at - 1, UNITS);
+    let Some(token) = text.tokens.get(at).filter(|_| joined) else {
+        return false;
+    };
+    let linked = at > first && text.is_any(at, &["in", "new", "of", "lake"]);
+    let plain = token.has(mean::PLAIN | mean::FILLER) && !token.has(mean::STREET);
+    !plain || after_unit || linked
+}

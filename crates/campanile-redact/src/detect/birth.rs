@@ -1,0 +1,75 @@
+//! Dates of birth: a date, written or spoken, behind `born`, `birthday`, `dob`.
+
+use super::Scan;
+use crate::find::Find;
+use crate::kind::Kind;
+use crate::lexicon::mean;
+use crate::token::Text;
+
+/// Words that may stand between the cue and the date.
+const BETWEEN: usize = 6;
+
+pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    let Some(first) = (at + 1..=at + BETWEEN).find(|next| is_part(text, *next)) else {
+        return;
+    };
+    if text.tokens[first].start - text.tokens[at].end > 48 {
+        return;
+    }
+    let mut last = first;
+    let mut next = first + 1;
+    let (mut count, mut digits) = (1, digits(text, first));
+    while count < 8 && text.gap(next - 1).len() <= 3 && !text.gap(next - 1).contains(&b'\n') {
+        if is_part(text, next) {
+            digits += self::digits(text, next);
+            count += 1;
+            last = next;
+        } else if !text.is_any(next, &["of", "the", "and", "in", "um", "uh"]) {
+            break;
+        }
+        next += 1;
+    }
+    // A year alone, or `born two days ago`, is no date.
+    if count >= 2 && digits >= 1 || digits == 8 && count == 1 {
+        let find = Find::new(
+            start(text, first),
+            text.tokens[last].end,
+            Kind::BirthDate,
+            "birth_date",
+        );
+        scan.add(find);
+    }
+}
+
+/// `the twenty fourth of …` starts with its article.
+fn start(text: &Text<'_>, first: usize) -> usize {
+    let article = first > 0
+        && text.is(first - 1, "the")
+        && text.gap(first - 1) == b" "
+        && text.tokens[first].has(mean::ORDINAL | mean::TENS);
+    text.tokens[if article { first - 1 } else { first }].start
+}
+
+fn is_part(text: &Text<'_>, at: usize) -> bool {
+    let Some(token) = text.tokens.get(at) else {
+        return false;
+    };
+    token.has(mean::SPOKEN | mean::ORDINAL | mean::MONTH | mean::MAGNITUDE)
+        || token.is_digits() && token.len() <= 8
+        || is_ordinal(text.word(at))
+}
+
+/// `21st`
+fn is_ordinal(word: &[u8]) -> bool {
+    let head = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (1..=2).contains(&head) && [&b"st"[..], b"nd", b"rd", b"th"].contains(&&word[head..])
+}
+
+fn digits(text: &Text<'_>, at: usize) -> usize {
+    match &text.tokens[at] {
+        token if token.is_digits() => token.len(),
+        token if token.has(mean::MONTH) => 0,
+        _ => 1,
+    }
+}

@@ -1,0 +1,99 @@
+//! Payment cards: by check digit and issuer, or by the words around when a digit was misheard.
+
+use super::Scan;
+use super::number::Candidate;
+use crate::check;
+use crate::cue::{self, Cue};
+use crate::find::Find;
+use crate::kind::Kind;
+use crate::lexicon::mean;
+use crate::run::Run;
+use crate::token::Text;
+
+const LENGTHS: std::ops::RangeInclusive<usize> = 13..=19;
+
+/// Finds cards with a right check digit among the groups of a run, wherever they start in it.
+pub(super) fn written(scan: &mut Scan<'_>, run: &Run) -> bool {
+    if run.count < *LENGTHS.start() || run.spoken > 0 || run.count > 19 && run.groups.len() == 1 {
+        return false;
+    }
+    let (mut from, mut found) = (0, false);
+    while from < run.groups.len() {
+        match longest(&scan.text, run, from) {
+            Some(to) => {
+                let find = Find::new(
+                    run.groups[from].start,
+                    run.groups[to].end,
+                    Kind::Card,
+                    "card",
+                );
+                scan.add(find);
+                (from, found) = (to + 1, true);
+            }
+            None => from += 1,
+        }
+    }
+    found
+}
+
+/// The last group of the longest card that starts with group `from`.
+fn longest(text: &Text<'_>, run: &Run, from: usize) -> Option<usize> {
+    let (mut digits, mut best) = ([0_u8; 19], None);
+    let mut count = 0;
+    for (at, group) in run.groups.iter().enumerate().skip(from) {
+        if count + group.length > digits.len() || group.length < 2 && run.groups.len() > 19 {
+            break;
+        }
+        for byte in text.bytes[group.start..group.end]
+            .iter()
+            .filter(|byte| byte.is_ascii_digit())
+            .take(group.length)
+        {
+            digits[count] = byte - b'0';
+            count += 1;
+        }
+        let whole = from == 0 && at + 1 == run.groups.len();
+        if LENGTHS.contains(&count)
+            && (whole || is_printed(run, from, at))
+            && is_card(&digits[..count])
+        {
+            best = Some(at);
+        }
+    }
+    best
+}
+
+fn is_card(digits: &[u8]) -> bool {
+    check::luhn(digits) && check::issuer(digits)
+}
+
+/// Groups as they stand on a card.
+fn is_printed(run: &Run, from: usize, to: usize) -> bool {
+    let lengths: Vec<usize> = run.groups[from..=to]
+        .iter()
+        .map(|group| group.length)
+        .collect();
+    matches!(
+        lengths[..],
+        [_] | [4, 6, 4 | 5] | [4, 4, 4, 1..=7] | [4, 4, 4, 4, 1..=3]
+    )
+}
+
+/// A run near the word `card` whose check digit is wrong, or whose groups are odd.
+pub(super) fn misheard(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
+    let run = candidate.run;
+    let near =
+        candidate.is(Cue::Card) || candidate.cue.is_none() && cue::card_behind(text, run.tokens.1);
+    (near && LENGTHS.contains(&run.count)).then(|| candidate.find(Kind::Card, "misheard_card"))
+}
+
+/// A spoken run that is as long as a card. A wrong check digit frees nothing: recognisers mishear.
+pub(super) fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
+    let run = candidate.run;
+    let near = candidate.is(Cue::Card) && run.count >= 11
+        || cue::card_behind(text, run.tokens.1)
+            && run.count >= 12
+            && text.bits(run.tokens.1) & mean::SPOKEN != 0;
+    let long = run.count == 13 && is_card(run.digits()) || (14..=19).contains(&run.count);
+    (long || near && run.count <= 21).then(|| candidate.find(Kind::Card, "spoken_card"))
+}

@@ -1,0 +1,168 @@
+//! The detectors, and the one walk over the tokens that calls them.
+
+mod account;
+mod address;
+mod birth;
+mod card;
+mod code;
+mod crypto;
+mod email;
+mod iban;
+mod ip;
+mod jwt;
+mod key;
+mod licence;
+mod mac;
+mod number;
+mod password;
+mod path;
+mod pem;
+mod person;
+mod phone;
+mod social;
+mod spoken_email;
+mod url;
+
+use crate::find::{Find, settle};
+use crate::kind::Kind;
+use crate::lexicon::mean;
+use crate::mode::Mode;
+use crate::token::{Sign, Text, Token};
+
+/// What the walk gathers, and how far each kind of run has been read already: that keeps it linear.
+pub(crate) struct Scan<'t> {
+    text: Text<'t>,
+    finds: Vec<Find>,
+    modes: &'t [Mode; Kind::COUNT],
+    /// First token that may start a number.
+    number_from: usize,
+    /// End of the last run of key characters.
+    key_run: (usize, usize),
+    /// End of the last private key.
+    pem_until: usize,
+}
+
+impl<'t> Scan<'t> {
+    /// Finds everything in `all` that is not to be kept, with `found` before: disjoint and sorted.
+    pub(crate) fn run(all: &'t str, modes: &'t [Mode; Kind::COUNT], found: Vec<Find>) -> Vec<Find> {
+        let mut scan = Self {
+            text: Text::new(all),
+            finds: Vec::new(),
+            modes,
+            number_from: 0,
+            key_run: (0, 0),
+            pem_until: 0,
+        };
+        scan.signs();
+        scan.tokens();
+        let mut finds = scan.finds;
+        finds.extend(found);
+        settle(&mut finds);
+        finds
+    }
+
+    fn add(&mut self, find: Find) {
+        if find.start < find.end && self.modes[find.kind.index()] != Mode::Keep {
+            self.finds.push(find);
+        }
+    }
+
+    fn signs(&mut self) {
+        let signs = std::mem::take(&mut self.text.signs);
+        for sign in &signs {
+            match *sign {
+                Sign::At(at) => email::find(self, at),
+                Sign::Scheme(at) => url::find(self, at),
+                Sign::Begin(at) => pem::find(self, at),
+            }
+        }
+        self.text.signs = signs;
+    }
+
+    fn tokens(&mut self) {
+        for at in 0..self.text.tokens.len() {
+            let token = self.text.tokens[at];
+            if token.bits != 0 {
+                self.meant(at, &token);
+            } else if token.is_word() && token.len() > 5 {
+                key::camel(self, at);
+                password::camel(self, at);
+            }
+            if !token.is_word() {
+                self.numeral(at, &token);
+            } else if !token.is_ascii() || token.has_upper() {
+                person::titled(self, at);
+            }
+            if token.len() >= 4 {
+                key::shaped(self, at);
+            }
+            if token.len() <= 4 {
+                ip::version_six(self, at);
+                mac::find(self, at);
+            }
+        }
+    }
+
+    /// A word that the lexicon knows.
+    fn meant(&mut self, at: usize, token: &Token) {
+        let number = mean::SPOKEN | mean::REPEAT;
+        if token.has(number) && at >= self.number_from {
+            self.number_from = number::find(self, at);
+        }
+        if token.has(mean::PREFIX) {
+            key::prefixed(self, at);
+        }
+        if token.has(mean::KEY) {
+            key::named(self, at);
+        }
+        if token.has(mean::PASSWORD) {
+            password::named(self, at);
+        }
+        if token.has(mean::BIRTH) {
+            birth::find(self, at);
+        }
+        if token.has(mean::IBAN) {
+            iban::spoken(self, at);
+        }
+        if token.has(mean::LICENCE) {
+            licence::find(self, at);
+        }
+        if token.has(mean::AT) {
+            spoken_email::find(self, at);
+        }
+        if token.has(mean::NAME | mean::KIN | mean::TITLE) {
+            person::named(self, at);
+        }
+        if token.has(mean::STREET) {
+            address::street(self, at);
+        }
+        address::cued(self, at);
+        path::find(self, at);
+    }
+
+    /// A token with digits in it.
+    fn numeral(&mut self, at: usize, token: &Token) {
+        if token.is_digits() {
+            ip::version_four(self, at);
+            if at >= self.number_from {
+                self.number_from = number::find(self, at);
+            }
+        } else {
+            crypto::find(self, at);
+        }
+        iban::written(self, at);
+    }
+
+    /// Where the run of key characters around byte `at` ends. Remembers the last one.
+    fn key_end(&mut self, at: usize) -> usize {
+        if at < self.key_run.0 || at >= self.key_run.1 {
+            let rest = self.text.bytes.get(at..).unwrap_or_default();
+            let length = rest
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+                .count();
+            self.key_run = (at, at + length);
+        }
+        self.key_run.1
+    }
+}

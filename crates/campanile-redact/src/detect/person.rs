@@ -1,0 +1,300 @@
+//! Names of people, by what is said before them, and by given names where the text has capitals.
+//!
+//! Lists of names alone do not find people in transcripts, and mask `will`, `mark` and `may`: cues do the work.
+
+use super::Scan;
+use crate::find::Find;
+use crate::kind::Kind;
+use crate::lexicon::mean;
+use crate::token::{Text, is_space};
+
+const PARTICLES: &[&str] = &[
+    "van", "von", "de", "da", "der", "den", "del", "della", "di", "dos", "la", "le", "el", "bin",
+    "al", "ter",
+];
+/// What people say right after a name.
+const CLOSERS: &[&str] = &[
+    "from", "calling", "speaking", "here", "with", "again", "at", "and", "is", "was", "will",
+    "has", "had", "called", "can", "said", "wants", "needs", "would", "also", "i", "we", "how",
+    "let", "your", "on", "who", "just", "you", "my", "the", "one", "speak",
+];
+
+/// A word with capitals or letters beyond ASCII: a name when its first part is a given name.
+pub(super) fn titled(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    let token = &text.tokens[at];
+    if !is_title(text, at) || token.has(mean::PLAIN) {
+        return;
+    }
+    let asked = at == 0
+        && text.gap(0) == b", "
+        && text.is_any(1, &["can", "could", "would", "please", "are", "will"]);
+    if token.has(mean::GIVEN) || asked && token.bits == 0 {
+        let last = capitals(text, at, 3);
+        add(scan, at, last, "given_name");
+    }
+}
+
+/// A word after which a name comes.
+pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    let bits = text.bits(at);
+    let found = if bits & mean::TITLE != 0 {
+        after_title(text, at)
+    } else if bits & mean::KIN != 0 {
+        after_kin(text, at)
+    } else {
+        after_word(text, at)
+    };
+    if let Some((first, last)) = found {
+        add(scan, first, last, "name_cue");
+    }
+}
+
+fn add(scan: &mut Scan<'_>, first: usize, last: usize, rule: &'static str) {
+    let (start, end) = (scan.text.tokens[first].start, scan.text.tokens[last].end);
+    scan.add(Find::new(start, end, Kind::Person, rule));
+}
+
+type Tokens = Option<(usize, usize)>;
+
+/// `Dr. Saunders`, `mrs jones`
+fn after_title(text: &Text<'_>, at: usize) -> Tokens {
+    if !matches!(text.gap(at), b" " | b". ") {
+        return None;
+    }
+    if is_name_title(text, at + 1) && is_title(text, at) {
+        return Some((at + 1, capitals(text, at + 1, 2)));
+    }
+    let sure = text.is_any(at, &["mr", "mrs", "ms"]) && is_lower_name(text, at + 1)
+        || text.bits(at + 1) & mean::GIVEN != 0;
+    sure.then_some((at + 1, at + 1))
+}
+
+/// `my wife sam is …`
+fn after_kin(text: &Text<'_>, at: usize) -> Tokens {
+    let owned = at > 0 && text.is_any(at - 1, &["my", "his", "her", "our", "your", "their"]);
+    if !matches!(text.gap(at), b" " | b", ") || !(owned || text.is(at, "to")) {
+        return None;
+    }
+    if is_name_title(text, at + 1) {
+        return Some((at + 1, capitals(text, at + 1, 2)));
+    }
+    closed(text, at + 1, 2)
+}
+
+fn after_word(text: &Text<'_>, at: usize) -> Tokens {
+    let word = text.word(at).to_ascii_lowercase();
+    match &word[..] {
+        b"name" | b"named" | b"surname" | b"called" | b"fullname" | b"firstname" | b"lastname" => {
+            after_name(text, at)
+        }
+        b"this" if text.is(at + 1, "is") => introduced(text, at + 2),
+        b"thanks" | b"thank" => {
+            let next = at + 1 + usize::from(text.is(at + 1, "you"));
+            if text.gap(next - 1) == b" " {
+                closed(text, next, 1).or_else(|| given(text, next))
+            } else {
+                given(text, next)
+            }
+        }
+        b"i" if text.is_any(at + 1, &["m", "am"]) => surely(text, at + 2),
+        b"speaking" if text.is_any(at + 1, &["with", "to"]) => {
+            given(text, at + 2).or_else(|| surely(text, at + 2))
+        }
+        b"spelled" | b"spelt" => spelled(text, at + 1),
+        b"from" if text.gap(at).ends_with(b"\"") => quoted(text, at + 1),
+        b"im" | b"hi" | b"hello" | b"hey" | b"dear" | b"regards" | b"sincerely" | b"with"
+        | b"ask" | b"tell" => given(text, at + 1).or_else(|| surely(text, at + 1)),
+        b"this" => None,
+        _ if !text.tokens[at].has(mean::NAME) => None,
+        b"from" | b"under" | b"by" | b"heard" | b"met" | b"starring" | b"directed" | b"caller"
+        | b"customer" | b"agent" | b"contact" | b"user" | b"patient" | b"client" | b"player"
+        | b"commenter" => surely(text, at + 1).or_else(|| lone(text, at)),
+        _ => None,
+    }
+}
+
+/// `name is x`, `name="X"`, `name: X Y`
+fn after_name(text: &Text<'_>, at: usize) -> Tokens {
+    let owner = at > 0
+        && matches!(text.gap_before(at), b" " | b"_" | b"-")
+        && text.is_any(
+            at - 1,
+            &["file", "host", "model", "domain", "brand", "voice"],
+        );
+    if owner {
+        return None;
+    }
+    let gap = text.gap(at);
+    if gap.len() <= 6 && gap.iter().any(|byte| matches!(byte, b'=' | b':')) {
+        return is_name_title(text, at + 1).then(|| (at + 1, capitals(text, at + 1, 4)));
+    }
+    let next = at + 1 + usize::from(text.is_any(at + 1, &["is", "was", "s", "spelled"]));
+    if next == at + 1 && !text.is(at, "named") || !matches!(text.gap(next - 1), b" " | b": ") {
+        return None;
+    }
+    if is_name_title(text, next) {
+        return Some((next, capitals(text, next, 4)));
+    }
+    if let Some(spelled) = spelled(text, next) {
+        return Some(spelled);
+    }
+    let last = (next..next + 3)
+        .take_while(|at| is_lower_name(text, *at) && (*at == next || text.gap(at - 1) == b" "))
+        .last()?;
+    Some((next, last.min(next + 1)))
+}
+
+/// `this is x from …`
+fn introduced(text: &Text<'_>, first: usize) -> Tokens {
+    if text.gap(first - 1) != b" " {
+        return None;
+    }
+    surely(text, first)
+        .or_else(|| closed(text, first, 2))
+        .or_else(|| given(text, first))
+}
+
+/// One or two words and then one that closes a name.
+fn closed(text: &Text<'_>, first: usize, most: usize) -> Tokens {
+    for last in first..first + most {
+        if !is_lower_name(text, last) || last > first && text.gap(last - 1) != b" " {
+            return None;
+        }
+        if matches!(text.gap(last), b" " | b", ") && text.is_any(last + 1, CLOSERS) {
+            return Some((first, last));
+        }
+    }
+    None
+}
+
+/// A given name of the list, whatever its case, and a word behind it when that can be a name.
+fn given(text: &Text<'_>, at: usize) -> Tokens {
+    if text.bits(at) & mean::GIVEN == 0 || !matches!(text.gap_before(at), b" " | b", ") {
+        return None;
+    }
+    let more = text.gap(at) == b" "
+        && is_lower_name(text, at + 1)
+        && !is_title(text, at)
+        && at + 2 >= text.tokens.len();
+    Some((
+        at,
+        if is_title(text, at) {
+            capitals(text, at, 3)
+        } else {
+            at + usize::from(more)
+        },
+    ))
+}
+
+/// Two capitalised words, or one that is a given name.
+fn surely(text: &Text<'_>, at: usize) -> Tokens {
+    if !is_name_title(text, at)
+        || !matches!(
+            text.gap_before(at),
+            b" " | b": " | b"=" | b"=\"" | b" \"" | b": \"" | b",\n" | b", "
+        )
+    {
+        return None;
+    }
+    let last = capitals(text, at, 3);
+    (last > at || text.bits(at) & mean::GIVEN != 0).then_some((at, last))
+}
+
+/// `Customer Beck`, `starring Hervé`
+fn lone(text: &Text<'_>, at: usize) -> Tokens {
+    let strong = text.is_any(
+        at,
+        &[
+            "customer",
+            "caller",
+            "patient",
+            "starring",
+            "player",
+            "commenter",
+        ],
+    );
+    (strong && text.gap(at) == b" " && is_name_title(text, at + 1)).then_some((at + 1, at + 1))
+}
+
+/// `"Kenneth Mitchell" <sip:…>`
+fn quoted(text: &Text<'_>, first: usize) -> Tokens {
+    let mut last = first;
+    while last < first + 5 && matches!(text.gap(last), b" " | b"-" | b"'" | b". ") {
+        last += 1;
+    }
+    (text.gap(last).starts_with(b"\"") && text.tokens.get(first)?.is_word())
+        .then_some((first, last))
+}
+
+/// `s m i t h`
+fn spelled(text: &Text<'_>, first: usize) -> Tokens {
+    let single = |at: usize| {
+        text.tokens.get(at).is_some_and(|token| {
+            token.is_word() && token.len() == 1 || token.has(mean::REPEAT | mean::NATO)
+        })
+    };
+    let last = (first..)
+        .take_while(|at| single(*at) && (*at == first || text.gap(at - 1).len() <= 2))
+        .last()?;
+    (last >= first + 2).then_some((first, last))
+}
+
+fn is_lower_name(text: &Text<'_>, at: usize) -> bool {
+    const NEVER: u32 = mean::PLAIN
+        | mean::SPOKEN
+        | mean::REPEAT
+        | mean::MAGNITUDE
+        | mean::ORDINAL
+        | mean::FILLER
+        | mean::CARD
+        | mean::KIN;
+    text.tokens.get(at).is_some_and(|token| {
+        token.is_word() && token.len() > 1 && !token.has(NEVER) && token.len() < 40
+    })
+}
+
+/// `Anna`, `Ångström`, not `ANNA`, not `anna`.
+fn is_title(text: &Text<'_>, at: usize) -> bool {
+    let Some(token) = text.tokens.get(at).filter(|token| token.is_word()) else {
+        return false;
+    };
+    let Some(word) = text.all.get(token.start..token.end) else {
+        return false;
+    };
+    let mut letters = word.chars();
+    letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
+}
+
+fn is_name_title(text: &Text<'_>, at: usize) -> bool {
+    is_title(text, at) && text.bits(at) & (mean::PLAIN | mean::MONTH) == 0
+}
+
+/// The last of at most `more` further name parts behind token `first`.
+fn capitals(text: &Text<'_>, first: usize, more: usize) -> usize {
+    let mut last = first;
+    for _ in 0..more {
+        let next = last + 1;
+        let gap = text.gap(last);
+        if !(is_space(gap) && gap != b"\n" || matches!(gap, b"-" | b"'")) {
+            break;
+        }
+        if is_name_title(text, next) {
+            last = next;
+        } else if text.is_any(next, PARTICLES) && gap == b" " {
+            let behind = if text.is_any(next + 1, PARTICLES) {
+                next + 2
+            } else {
+                next + 1
+            };
+            if !is_name_title(text, behind) || text.gap(behind - 1) != b" " {
+                break;
+            }
+            last = behind;
+        } else {
+            break;
+        }
+    }
+    last
+}

@@ -1,0 +1,267 @@
+//! Runs of digits, written (`4111-1111 …`), spoken (`four one double one …`) or both in turn.
+
+use crate::lexicon::mean;
+use crate::token::{Text, Token, is_space};
+
+/// Digits kept of a run; more are counted only.
+const KEPT: usize = 40;
+
+/// One piece of a run: a group of numerals or a spoken number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Group {
+    /// How many digits.
+    pub(crate) length: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// The byte that ends the gap behind it: `b'-'`, `b' '`, …
+    pub(crate) gap: u8,
+}
+
+/// Digits that belong together.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// First and last token.
+    pub(crate) tokens: (usize, usize),
+    /// Digits, also those that were not kept.
+    pub(crate) count: usize,
+    digits: [u8; KEPT],
+    pub(crate) groups: Vec<Group>,
+    /// Number words in it.
+    pub(crate) spoken: usize,
+    /// `hundred`, `thousand`: a count, not a number to call.
+    pub(crate) counted: bool,
+    /// A written extension follows: `x123`, `ext. 123`.
+    pub(crate) extended: bool,
+}
+
+impl Run {
+    /// The run that starts at token `at`; `None` when no number starts there.
+    pub(crate) fn parse(text: &Text<'_>, at: usize) -> Option<Self> {
+        let first = text.tokens.get(at)?;
+        if !starts(text, at) {
+            return None;
+        }
+        let mut run = Self {
+            start: first.start,
+            end: first.end,
+            tokens: (at, at),
+            count: 0,
+            digits: [0; KEPT],
+            groups: Vec::new(),
+            spoken: 0,
+            counted: false,
+            extended: false,
+        };
+        let mut next = run.take(text, at);
+        while let Some(number) = run.step(text, next) {
+            next = run.take(text, number);
+            if run.extended {
+                break;
+            }
+        }
+        Some(run)
+    }
+
+    /// The digits that were kept.
+    pub(crate) fn digits(&self) -> &[u8] {
+        &self.digits[..self.count.min(KEPT)]
+    }
+
+    /// The lengths of the groups are these.
+    pub(crate) fn is_shaped(&self, lengths: &[usize]) -> bool {
+        self.groups.len() == lengths.len()
+            && self
+                .groups
+                .iter()
+                .zip(lengths)
+                .all(|(group, length)| group.length == *length)
+    }
+
+    /// Takes the number at token `at`; returns the token behind it.
+    fn take(&mut self, text: &Text<'_>, at: usize) -> usize {
+        let token = &text.tokens[at];
+        let mut last = at;
+        let from = self.count;
+        if token.has(mean::REPEAT) {
+            last = at + 1;
+            let value = repeated(text, last);
+            (0..token.value).for_each(|_| self.push(value));
+            self.spoken += 1;
+        } else if token.is_digits() {
+            text.word(at).iter().for_each(|byte| self.push(byte - b'0'));
+        } else if token.is_mixed() {
+            let plain = text
+                .word(at)
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit());
+            plain.for_each(|byte| self.push(byte - b'0'));
+            self.extended = true;
+        } else {
+            last = self.take_word(text, at);
+        }
+        let end = text.tokens[last].end;
+        self.groups.push(Group {
+            length: self.count - from,
+            start: token.start,
+            end,
+            gap: 0,
+        });
+        (self.end, self.tokens.1) = (end, last);
+        last + 1
+    }
+
+    fn take_word(&mut self, text: &Text<'_>, at: usize) -> usize {
+        let token = &text.tokens[at];
+        self.spoken += 1;
+        if token.has(mean::MAGNITUDE) {
+            self.counted = true;
+        } else if token.has(mean::DIGIT) {
+            self.push(token.value);
+        } else if token.has(mean::TENS) {
+            let unit = text
+                .tokens
+                .get(at + 1)
+                .filter(|unit| unit.has(mean::DIGIT) && unit.value > 0);
+            let joined = is_space(text.gap(at)) || text.gap(at) == b"-";
+            if let (Some(unit), true) = (unit, joined) {
+                self.push(token.value / 10);
+                self.push(unit.value);
+                self.spoken += 1;
+                return at + 1;
+            }
+            self.push(token.value / 10);
+            self.push(0);
+        } else {
+            self.push(1);
+            self.push(token.value % 10);
+        }
+        at
+    }
+
+    fn push(&mut self, digit: u8) {
+        if let Some(place) = self.digits.get_mut(self.count) {
+            *place = digit;
+        }
+        self.count += 1;
+    }
+
+    /// The token of the next number, when it belongs to this run.
+    fn step(&mut self, text: &Text<'_>, next: usize) -> Option<usize> {
+        let mut at = next;
+        while text.bits(at) & mean::FILLER != 0 && at < next + 3 && speaks(text.gap_before(at)) {
+            at += 1;
+        }
+        let token = text.tokens.get(at)?;
+        let gap = text.gap(at - 1);
+        let number = token.is_number()
+            || token.has(mean::MAGNITUDE)
+            || token.has(mean::REPEAT) && starts(text, at);
+        let belongs = if number {
+            let written = token.is_digits() && text.tokens[next - 1].is_digits() && at == next;
+            if written { joins(gap) } else { speaks(gap) }
+        } else {
+            at == next && joins(gap) && is_extended(text, at, token)
+        };
+        if !belongs {
+            return None;
+        }
+        if let Some(group) = self.groups.last_mut() {
+            group.gap = text
+                .gap(next - 1)
+                .iter()
+                .copied()
+                .find(|byte| *byte != b' ')
+                .unwrap_or(b' ');
+        }
+        Some(at)
+    }
+}
+
+/// `1235x843`: the last group of a phone number with its extension.
+fn is_extended(text: &Text<'_>, at: usize, token: &Token) -> bool {
+    let word = text.word(at);
+    let head = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    token.is_mixed() && head > 0 && matches!(word.get(head), Some(b'x' | b'X')) && {
+        let tail = &word[head + 1..];
+        !tail.is_empty() && tail.iter().all(u8::is_ascii_digit)
+    }
+}
+
+fn starts(text: &Text<'_>, at: usize) -> bool {
+    let Some(token) = text.tokens.get(at) else {
+        return false;
+    };
+    token.is_number()
+        || token.has(mean::REPEAT) && is_space(text.gap(at)) && is_repeatable(text, at + 1)
+}
+
+fn is_repeatable(text: &Text<'_>, at: usize) -> bool {
+    text.tokens
+        .get(at)
+        .is_some_and(|token| token.has(mean::DIGIT) || token.is_digits() && token.len() == 1)
+}
+
+fn repeated(text: &Text<'_>, at: usize) -> u8 {
+    match text.tokens.get(at) {
+        Some(token) if token.is_digits() => text.byte(token.start) - b'0',
+        Some(token) => token.value,
+        None => 0,
+    }
+}
+
+/// Gaps inside a written number.
+fn joins(gap: &[u8]) -> bool {
+    matches!(
+        gap,
+        b" " | b"-" | b"." | b" - " | b") " | b")" | b" (" | b"-(" | b"(" | b")-" | b"  " | b" (0)"
+    ) || matches!(
+        gap,
+        [0xc2, 0xa0] | [0xe2, 0x80, 0xaf] | [0xe2, 0x80, 0x89..=0x95]
+    )
+}
+
+/// Gaps between spoken numbers.
+fn speaks(gap: &[u8]) -> bool {
+    gap.len() <= 4
+        && !gap.is_empty()
+        && gap
+            .iter()
+            .all(|byte| matches!(byte, b' ' | b'-' | b',' | b'.' | b'\t' | 0xc2 | 0xa0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digits(text: &str) -> String {
+        let text = Text::new(text);
+        let run = Run::parse(&text, 0).expect("starts with a number");
+        run.digits()
+            .iter()
+            .map(|digit| char::from(digit + b'0'))
+            .collect()
+    }
+
+    #[test]
+    fn spoken_numbers_become_digits() {
+        assert_eq!(
+            digits("four oh four triple five oh double one three"),
+            "4045550113"
+        );
+        assert_eq!(digits("twenty one fifty five nineteen oh five"), "21551905");
+        assert_eq!(
+            digits("one two um three and four then 5 6 stop 7"),
+            "123456"
+        );
+    }
+
+    #[test]
+    fn written_groups_join_over_their_separators_only() {
+        assert_eq!(digits("4746 - 6746-86.99 (12)"), "47466746869912");
+        assert_eq!(digits("3661\u{a0}2232"), "36612232");
+        assert_eq!(digits("12, 13"), "12");
+        assert_eq!(digits("1-936-032-1235x843"), "19360321235");
+    }
+}
