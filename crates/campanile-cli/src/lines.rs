@@ -6,10 +6,11 @@ use std::io::{BufRead, Read};
 /// Longer lines are refused, and never held in memory.
 const MAX_LINE_BYTES: usize = 64 << 20;
 
-/// Calls `work` with each line that is not empty, without its end. What it returns as an error is told on stderr with
+/// Calls `work` with each line, without its end. What it returns as an error is told on stderr with
 /// the number of the line; at the end, one such error makes the command fail.
 pub(crate) fn each_line(
     io: &mut Io<'_>,
+    blank: Blank,
     mut work: impl FnMut(&[u8], &mut dyn std::io::Write) -> Result<(), Bad>,
 ) -> Result<(), Fault> {
     let mut line = Vec::new();
@@ -21,7 +22,7 @@ pub(crate) fn each_line(
         }
         let done = match next_line(&mut io.input, &mut line)? {
             Next::End => break,
-            Next::Line if line.trim_ascii().is_empty() => continue,
+            Next::Line if line.trim_ascii().is_empty() && blank == Blank::Skip => continue,
             Next::Line => work(&line, &mut io.out),
             Next::TooLong => Err(Bad::Line(format!(
                 "longer than {} MiB",
@@ -41,6 +42,15 @@ pub(crate) fn each_line(
         0 => Ok(()),
         _ => Err(Fault::Told(1)),
     }
+}
+
+/// What becomes of lines that hold nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blank {
+    /// They are part of a text.
+    Keep,
+    /// They stand between records.
+    Skip,
 }
 
 /// Why a line was not done.

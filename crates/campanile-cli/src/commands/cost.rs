@@ -3,7 +3,7 @@
 use crate::{
     Io,
     fault::Fault,
-    lines::{Bad, each_line},
+    lines::{Bad, Blank, each_line},
     moment,
     money::{Amount, Range},
     settings::Settings,
@@ -58,7 +58,7 @@ struct Told<'a> {
 impl Cost {
     pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
         let book = settings.book()?;
-        each_line(io, |line, out| {
+        each_line(io, Blank::Skip, |line, out| {
             let told = price(&book, line)?;
             Ok(writeln!(out, "{told}")?)
         })

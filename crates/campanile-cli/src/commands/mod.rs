@@ -2,6 +2,7 @@
 
 mod cost;
 mod prices;
+mod redact;
 mod usage;
 
 use crate::{Io, fault::Fault, settings::Settings};
@@ -12,6 +13,8 @@ pub(crate) enum Command {
     Usage(usage::Usage),
     /// Usage on stdin → what it costs, exactly or as a range.
     Cost(cost::Cost),
+    /// Text on stdin → masked text, or where the finds are.
+    Redact(redact::Redact),
     /// Lists, explains and checks prices.
     Prices(prices::Prices),
 }
@@ -21,6 +24,7 @@ impl Command {
         match self {
             Command::Usage(usage) => usage.run(io),
             Command::Cost(cost) => cost.run(settings, io),
+            Command::Redact(redact) => redact.run(io),
             Command::Prices(prices) => prices.run(settings, io),
         }
     }

@@ -3,13 +3,14 @@
 use crate::{
     Io,
     fault::Fault,
-    lines::{Bad, each_line},
+    lines::{Bad, Blank, each_line},
     text,
 };
-use campanile_core::Evidence;
-use campanile_pricing as pricing;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use campanile_core::{Facts, Frame, Noted, Tally};
 use campanile_protocols::{
-    Inclusive,
+    bedrock, deepgram,
+    family::{Family, Reports, by_shape},
     recorded::{Record, read},
 };
 use serde::Serialize;
@@ -50,7 +51,7 @@ struct Disjoint<'a> {
 
 impl Usage {
     pub(crate) fn run(self, io: &mut Io<'_>) -> Result<(), Fault> {
-        each_line(io, |line, out| {
+        each_line(io, Blank::Skip, |line, out| {
             let fields: Map<String, Value> = serde_json::from_slice(line)?;
             let id = fields.get("id").cloned().unwrap_or_default();
             if !fields.contains_key("body") {
@@ -66,7 +67,7 @@ impl Usage {
                     usage: &totals,
                 }),
                 true => {
-                    let usage = &disjoint(&totals);
+                    let usage = &disjoint(&record);
                     let model = totals.model.as_deref();
                     text::json(&Told {
                         id: &id,
@@ -79,16 +80,49 @@ impl Usage {
     }
 }
 
-/// The totals split into meters; a range where they leave the split open.
-fn disjoint(totals: &Inclusive) -> campanile_core::Usage {
-    let mut counts = pricing::Inclusive::default();
-    counts.input_tokens = totals.input_tokens;
-    counts.output_tokens = totals.output_tokens;
-    counts.cache_read_tokens = totals.cached_input_tokens;
-    counts.cache_write_tokens = totals.cache_write_tokens;
-    counts.input_audio_tokens = totals.audio_input_tokens;
-    counts.output_audio_tokens = totals.audio_output_tokens;
-    counts.reasoning_tokens = totals.reasoning_tokens;
-    let (usage, _) = counts.to_usage(Evidence::Reported);
-    usage
+/// What the decoder of the record's endpoint notes, meter by meter; a failed response uses nothing.
+fn disjoint(record: &Record) -> campanile_core::Usage {
+    let (tally, mut noted) = (Tally::default(), Noted::new());
+    if record.status >= 400 {
+        return tally.snapshot();
+    }
+    let mut decoder = decoder(record);
+    let mut receive = |frame: Frame<'_>| {
+        noted.clear();
+        decoder.received(frame, &mut noted);
+        Facts::usage(&noted, &tally);
+    };
+    if record.transport == "ws" {
+        let frames = record.body.lines().filter(|line| !line.trim().is_empty());
+        frames.for_each(|frame| receive(Frame::Text(frame)));
+    } else if record.body_encoding == "base64" {
+        receive(Frame::Body(
+            &STANDARD.decode(&record.body).unwrap_or_default(),
+        ));
+    } else {
+        receive(Frame::Body(record.body.as_bytes()));
+    }
+    noted.clear();
+    decoder.ended(&mut noted);
+    Facts::usage(&noted, &tally);
+    tally.snapshot()
+}
+
+/// The decoder for a record, with the headers that count.
+fn decoder(record: &Record) -> Box<dyn Reports> {
+    let provider = record.provider.as_str();
+    let path = record.request.get("path").and_then(Value::as_str);
+    let headers = record.headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or("")));
+    let family = Family::of(provider, &record.endpoint)
+        .or_else(|| Family::of(provider, path.unwrap_or_default()));
+    match family {
+        Some(Family::Bedrock) => Box::new(bedrock::Decoder::new().headers(headers)),
+        Some(Family::DeepgramSpeak) => Box::new(deepgram::speak::Decoder::new().headers(headers)),
+        Some(Family::DeepgramRecording) if record.transport == "ws" => {
+            Family::DeepgramLive.decoder(provider)
+        }
+        Some(family) => family.decoder(provider),
+        None => by_shape(provider),
+    }
 }
