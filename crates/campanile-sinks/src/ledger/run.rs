@@ -1,0 +1,112 @@
+//! Runs: each process holds a lock on a file of its own, so that others know whether it is alive.
+
+use super::{LedgerError, LedgerErrorKind, store};
+use campanile_core::{Clock, Ids};
+use rusqlite::{Connection, TransactionBehavior};
+use rustix::fs::{FlockOperation, flock};
+use std::{
+    fs::{File, OpenOptions},
+    path::{Path, PathBuf},
+};
+
+/// The run of this process: alive as long as this is held.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) id: i64,
+    lock: PathBuf,
+    _file: File,
+}
+
+impl Run {
+    /// Begins a run. Its lock is held before anybody can read of it.
+    pub(super) fn begin(
+        conn: &Connection,
+        path: &Path,
+        clock: &Clock,
+    ) -> Result<Self, LedgerError> {
+        let now = clock.now();
+        let key = Ids::random().next(now).to_string();
+        let lock = lock_path(path, &key);
+        let io = |error: std::io::Error| LedgerError::io(LedgerErrorKind::ReadOnly, &lock, error);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&lock)
+            .map_err(io)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| io(error.into()))?;
+        let insert =
+            "INSERT INTO run(key, pid, started_at, seen_at) VALUES(?1, ?2, ?3, ?3) RETURNING id";
+        let id = conn
+            .query_row(insert, (&key, std::process::id(), now.micros()), |row| {
+                row.get(0)
+            })
+            .map_err(|error| {
+                let _ = std::fs::remove_file(&lock);
+                LedgerError::sql(path, error)
+            })?;
+        Ok(Self {
+            id,
+            lock,
+            _file: file,
+        })
+    }
+
+    /// Ends it in order: nothing of it is open.
+    pub(super) fn end(&self, conn: &Connection, now: i64) {
+        let ended = conn.execute(
+            "UPDATE run SET ended_at = ?2, crashed = 0 WHERE id = ?1",
+            (self.id, now),
+        );
+        let open = "SELECT EXISTS(SELECT 1 FROM open WHERE run = ?1)
+                    OR EXISTS(SELECT 1 FROM session WHERE run = ?1 AND ended_at IS NULL AND started_at IS NOT NULL)";
+        let left: rusqlite::Result<bool> = conn.query_row(open, [self.id], |row| row.get(0));
+        match (ended, left) {
+            (Ok(_), Ok(false)) => {
+                let _ = std::fs::remove_file(&self.lock);
+            }
+            // What is open is closed by whoever opens the ledger next.
+            _ => {
+                let _ = conn.execute("UPDATE run SET ended_at = NULL WHERE id = ?1", [self.id]);
+            }
+        }
+    }
+}
+
+fn lock_path(path: &Path, key: &str) -> PathBuf {
+    path.with_file_name(format!("run-{key}.lock"))
+}
+
+/// Closes what dead runs have left open: runs whose lock nobody holds.
+pub(super) fn close_dead(
+    conn: &mut Connection,
+    path: &Path,
+    clock: &Clock,
+    own: i64,
+) -> Result<(), LedgerError> {
+    let sql = |error| LedgerError::sql(path, error);
+    let open: Vec<(i64, String, i64)> = conn
+        .prepare("SELECT id, key, seen_at FROM run WHERE ended_at IS NULL AND id <> ?1")
+        .and_then(|mut statement| {
+            statement
+                .query_map([own], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect()
+        })
+        .map_err(sql)?;
+    for (run, key, seen_at) in open {
+        let lock = lock_path(path, &key);
+        // Held while its run is closed: two that open at once don't close it twice.
+        let file = OpenOptions::new().write(true).open(&lock);
+        if let Ok(file) = &file
+            && flock(file, FlockOperation::NonBlockingLockExclusive).is_err()
+        {
+            continue;
+        }
+        let tx = conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(sql)?;
+        store::close_run(&tx, run, seen_at, clock.now().micros()).map_err(sql)?;
+        tx.commit().map_err(sql)?;
+        let _ = std::fs::remove_file(&lock);
+    }
+    Ok(())
+}

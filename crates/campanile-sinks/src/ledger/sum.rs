@@ -1,0 +1,142 @@
+//! Sums of calls: what reports show, and what is left of events that did not fit into memory.
+
+use super::{
+    codec::{Pack, Unpack, add_usage, pack_usage},
+    row::{Bounds, PartRow, is_wasted},
+};
+use campanile_core::{Outcome, Usage};
+
+/// Calls, what they used and what they cost, added up.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sum {
+    pub(super) calls: u64,
+    pub(super) failed: u64,
+    pub(super) cancelled: u64,
+    pub(super) crashed: u64,
+    pub(super) open: u64,
+    pub(super) parts: u64,
+    pub(super) unpriced: u64,
+    pub(super) inexact: u64,
+    /// Parts whose cost has no upper bound.
+    pub(super) unbounded: u64,
+    pub(super) usage: Usage,
+    pub(super) cost: Bounds,
+    pub(super) wasted: Bounds,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self {
+            calls: 0,
+            failed: 0,
+            cancelled: 0,
+            crashed: 0,
+            open: 0,
+            parts: 0,
+            unpriced: 0,
+            inexact: 0,
+            unbounded: 0,
+            usage: Usage::new(),
+            cost: Bounds::ZERO,
+            wasted: Bounds::ZERO,
+        }
+    }
+}
+
+/// What a sum needs to know of one part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Portion<'a> {
+    pub(super) usage: Option<&'a [u8]>,
+    pub(super) cost: Option<Bounds>,
+    pub(super) inexact: bool,
+    pub(super) unpriced: bool,
+    pub(super) wasted: bool,
+}
+
+impl<'a> Portion<'a> {
+    pub(super) fn of(part: &PartRow<'a>, call: Outcome) -> Self {
+        Self {
+            usage: part.usage,
+            cost: part.cost,
+            inexact: part.inexact(),
+            unpriced: part.unpriced,
+            wasted: is_wasted(part.outcome, Some(call)),
+        }
+    }
+}
+
+impl Sum {
+    /// Counts a call; `None`: it is still open.
+    pub(super) fn call(&mut self, outcome: Option<Outcome>) {
+        match outcome {
+            None => self.open += 1,
+            Some(_) => self.calls += 1,
+        }
+        match outcome {
+            Some(Outcome::Failed | Outcome::Panicked) => self.failed += 1,
+            Some(Outcome::Cancelled) => self.cancelled += 1,
+            Some(Outcome::Crashed) => self.crashed += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn part(&mut self, part: Portion<'_>) {
+        self.parts += 1;
+        self.unpriced += u64::from(part.unpriced);
+        self.inexact += u64::from(part.inexact);
+        if let Some(usage) = part.usage {
+            add_usage(&mut self.usage, usage);
+        }
+        if let Some(cost) = part.cost {
+            self.unbounded += u64::from(cost.at_most.is_none());
+            self.cost.add(cost);
+            if part.wasted {
+                self.wasted.add(cost);
+            }
+        }
+    }
+
+    pub(super) fn absorb(&mut self, other: &Sum) {
+        for (mine, theirs) in self.counts().into_iter().zip(other.clone().counts()) {
+            *mine += *theirs;
+        }
+        self.usage.absorb(&other.usage);
+        self.cost.add(other.cost);
+        self.wasted.add(other.wasted);
+    }
+
+    fn counts(&mut self) -> [&mut u64; 9] {
+        [
+            &mut self.calls,
+            &mut self.failed,
+            &mut self.cancelled,
+            &mut self.crashed,
+            &mut self.open,
+            &mut self.parts,
+            &mut self.unpriced,
+            &mut self.inexact,
+            &mut self.unbounded,
+        ]
+    }
+
+    pub(super) fn pack(&self, out: &mut Vec<u8>) {
+        for count in self.clone().counts() {
+            out.uint(*count);
+        }
+        self.cost.pack(out);
+        self.wasted.pack(out);
+        pack_usage(out, &self.usage);
+    }
+
+    pub(super) fn unpack(bytes: &[u8]) -> Option<Self> {
+        let mut from = Unpack(bytes);
+        let mut sum = Self::default();
+        for count in sum.counts() {
+            *count = from.uint()?;
+        }
+        sum.cost = Bounds::unpack(&mut from)?;
+        sum.wasted = Bounds::unpack(&mut from)?;
+        add_usage(&mut sum.usage, from.0);
+        Some(sum)
+    }
+}

@@ -1,0 +1,215 @@
+//! The writer: one thread that takes what was handed over and commits it in groups.
+
+use super::{
+    Appended, LedgerError, LedgerErrorKind, LedgerOptions, LedgerTrouble, Shared, buffer::Batch,
+    error::kind_of, run::Run, schema, store::Store,
+};
+use campanile_core::Clock;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Under load, a commit begins no sooner than this after the one before. With the commit itself and the wait
+/// below, what was handed over is durable within 10 ms.
+const WINDOW: Duration = Duration::from_millis(6);
+/// How often an idle writer looks: `record` wakes nobody.
+const LOOK: Duration = Duration::from_millis(2);
+/// After this long without work the writer sleeps, and the next event does wake it.
+const IDLE: Duration = Duration::from_millis(200);
+/// How often trouble is told.
+const TELL: Duration = Duration::from_secs(60);
+/// How long to wait after a failure, at first and at most.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// How often `fast` commits reach the disk.
+const FAST_SYNC: Duration = Duration::from_millis(900);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "bounds of real waits for a disk, not measurements"
+)]
+pub(super) fn instant() -> Instant {
+    Instant::now()
+}
+
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) options: LedgerOptions,
+    pub(super) clock: Clock,
+    pub(super) run: Run,
+    /// `None` after an error: what a file said before is not trusted again.
+    pub(super) store: Option<Store>,
+    pub(super) last_commit: Instant,
+    pub(super) last_sync: Instant,
+    pub(super) unsynced: bool,
+    pub(super) told: Option<Instant>,
+}
+
+impl Writer {
+    pub(super) fn work(mut self) {
+        while let Some(batch) = self.next() {
+            self.last_commit = instant();
+            if !self.write(batch) {
+                break;
+            }
+        }
+        if let Some(store) = &self.store {
+            let _ = store.conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
+            self.run.end(&store.conn, self.clock.now().micros());
+        }
+        self.shared.close();
+    }
+
+    /// Waits for work. `None`: there is none, and there will be none.
+    fn next(&mut self) -> Option<Batch> {
+        let mut idle_since = instant();
+        let mut buffer = self.shared.lock();
+        loop {
+            if !buffer.is_empty() {
+                let since = self.last_commit.elapsed();
+                if since >= WINDOW || buffer.urgent || buffer.stop || buffer.is_full() {
+                    return Some(buffer.take());
+                }
+                buffer = self.shared.wait(buffer, WINDOW - since);
+                continue;
+            }
+            if buffer.stop {
+                return None;
+            }
+            if self.unsynced && self.last_sync.elapsed() >= FAST_SYNC {
+                drop(buffer);
+                self.sync();
+                buffer = self.shared.lock();
+                idle_since = instant();
+                continue;
+            }
+            let sleeps = idle_since.elapsed() >= IDLE && !self.unsynced;
+            buffer.asleep = sleeps;
+            buffer = self.shared.wait(
+                buffer,
+                if sleeps {
+                    Duration::from_secs(60)
+                } else {
+                    LOOK
+                },
+            );
+            buffer.asleep = false;
+        }
+    }
+
+    /// Writes a batch, however long it takes. `false`: the ledger is closed and the disk still refuses.
+    fn write(&mut self, batch: Batch) -> bool {
+        let mut wait = BACKOFF.0;
+        loop {
+            match self.attempt(&batch) {
+                Ok(answers) => {
+                    self.answer(batch, answers);
+                    return true;
+                }
+                Err(error) => self.tell(&error),
+            }
+            let buffer = self.shared.lock();
+            if buffer.stop {
+                drop(buffer);
+                for (slot, _) in batch.chunks.iter().flat_map(|chunk| &chunk.slots) {
+                    slot.close();
+                }
+                return false;
+            }
+            drop(self.shared.pause(buffer, wait));
+            wait = (wait * 2).min(BACKOFF.1);
+        }
+    }
+
+    fn attempt(&mut self, batch: &Batch) -> Result<Vec<Appended>, LedgerError> {
+        let store = match &mut self.store {
+            Some(store) => store,
+            closed => closed.insert(reopen(&self.options, self.run.id)?),
+        };
+        let written = store.write(batch, self.clock.now().micros());
+        if let Err(error) = &written
+            && kind_of(error) != LedgerErrorKind::Locked
+        {
+            self.store = None;
+        }
+        if written.is_ok() && self.options.durability == super::Durability::Fast {
+            self.unsynced = true;
+            if self.last_sync.elapsed() >= FAST_SYNC {
+                self.sync();
+            }
+        }
+        written.map_err(|error| LedgerError::sql(&self.options.path, error))
+    }
+
+    /// Brings `fast` commits to the disk.
+    fn sync(&mut self) {
+        self.last_sync = instant();
+        let done = self.store.as_ref().map(|store| checkpoint(&store.conn));
+        self.unsynced = matches!(done, Some(Err(_)));
+    }
+
+    fn answer(&mut self, batch: Batch, answers: Vec<Appended>) {
+        let mut answers = answers.into_iter();
+        let slots: Vec<_> = batch
+            .chunks
+            .iter()
+            .flat_map(|chunk| chunk.slots.iter().cloned())
+            .collect();
+        let mut buffer = self.shared.lock();
+        buffer.written(batch);
+        buffer.state.degraded = None;
+        drop(buffer);
+        self.shared.done.notify_all();
+        for (slot, count) in slots {
+            slot.fill(answers.by_ref().take(count));
+        }
+    }
+
+    /// Tells trouble, at most once a minute.
+    fn tell(&mut self, error: &LedgerError) {
+        let mut buffer = self.shared.lock();
+        buffer.state.degraded = Some(error.kind());
+        let trouble = LedgerTrouble {
+            kind: error.kind(),
+            path: self.options.path.clone(),
+            message: error.to_string(),
+            waiting_events: buffer.state.recorded - buffer.state.written,
+            waiting_bytes: buffer.waiting() as u64,
+        };
+        drop(buffer);
+        if self.told.is_none_or(|told| told.elapsed() >= TELL) {
+            self.told = Some(instant());
+            let tell = &self.options.tell;
+            // Somebody else's code: its panic is not the end of the writer.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tell(trouble)));
+        }
+    }
+}
+
+/// Opens the ledger again after an error. What an earlier connection wrote and could not sync may still be read
+/// back from memory: it is copied into the main file and synced there before anything is built on it.
+fn reopen(options: &LedgerOptions, run: i64) -> Result<Store, LedgerError> {
+    if !options.path.exists() {
+        let reason = "the file is gone";
+        return Err(LedgerError::new(
+            LedgerErrorKind::Missing,
+            &options.path,
+            reason,
+        ));
+    }
+    let conn = schema::open(&options.path, options.durability)?;
+    if checkpoint(&conn).map_err(|error| LedgerError::sql(&options.path, error))? {
+        let reason = "a reader keeps what was written last from being synced";
+        return Err(LedgerError::new(
+            LedgerErrorKind::Locked,
+            &options.path,
+            reason,
+        ));
+    }
+    Ok(Store::new(conn, run))
+}
+
+/// Syncs the log and copies it into the main file. `true`: a reader kept it from copying everything.
+pub(super) fn checkpoint(conn: &rusqlite::Connection) -> rusqlite::Result<bool> {
+    conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))
+}
