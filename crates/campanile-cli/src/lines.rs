@@ -1,29 +1,56 @@
 //! Input line by line: a bad line is told, the rest goes on.
 
 use crate::{Io, fault::Fault, text};
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write};
 
 /// Longer lines are refused, and never held in memory.
 const MAX_LINE_BYTES: usize = 64 << 20;
 
-/// Calls `work` with each line, without its end. What it returns as an error is told on stderr with
-/// the number of the line; at the end, one such error makes the command fail.
+/// What is done with each line.
+pub(crate) trait Work {
+    /// One line, without its end.
+    fn line(&mut self, line: &[u8], out: &mut dyn Write) -> Result<(), Bad>;
+
+    /// The next line may take a while, or there is none: finishes what was put off.
+    fn idle(&mut self, out: &mut dyn Write) -> Result<(), Fault> {
+        let _ = out;
+        Ok(())
+    }
+}
+
+/// Work that puts nothing off.
+struct AtOnce<F>(F);
+
+impl<F: FnMut(&[u8], &mut dyn Write) -> Result<(), Bad>> Work for AtOnce<F> {
+    fn line(&mut self, line: &[u8], out: &mut dyn Write) -> Result<(), Bad> {
+        self.0(line, out)
+    }
+}
+
+/// Calls `work` with each line; see [`work_on`].
 pub(crate) fn each_line(
     io: &mut Io<'_>,
     blank: Blank,
-    mut work: impl FnMut(&[u8], &mut dyn std::io::Write) -> Result<(), Bad>,
+    work: impl FnMut(&[u8], &mut dyn Write) -> Result<(), Bad>,
 ) -> Result<(), Fault> {
+    work_on(io, blank, &mut AtOnce(work))
+}
+
+/// Works on each line. What is returned as an error is told on stderr with the number of the line; at the end, one such
+/// error makes the command fail.
+pub(crate) fn work_on(io: &mut Io<'_>, blank: Blank, work: &mut impl Work) -> Result<(), Fault> {
     let mut line = Vec::new();
     let mut bad = 0_u64;
     for number in 1_u64.. {
         if io.input.buffer().is_empty() {
             // The next read may wait: what is done is shown first.
+            work.idle(&mut io.out)?;
             io.out.flush()?;
         }
         let done = match next_line(&mut io.input, &mut line)? {
             Next::End => break,
             Next::Line if line.trim_ascii().is_empty() && blank == Blank::Skip => continue,
-            Next::Line => work(&line, &mut io.out),
+            Next::Line => work.line(&line, &mut io.out),
             Next::TooLong => Err(Bad::Line(format!(
                 "longer than {} MiB",
                 MAX_LINE_BYTES >> 20
@@ -38,6 +65,7 @@ pub(crate) fn each_line(
             }
         }
     }
+    work.idle(&mut io.out)?;
     match bad {
         0 => Ok(()),
         _ => Err(Fault::Told(1)),

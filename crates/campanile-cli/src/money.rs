@@ -22,6 +22,10 @@ impl Range {
         self.at_most == Some(self.at_least)
     }
 
+    pub(crate) fn is_nothing(self) -> bool {
+        self.at_most == Some(Money::ZERO)
+    }
+
     /// `$1.2345`, `$0.0002–0.0009`, `≥ $0.0002`, `$?`: four places, or two digits where that would show nothing.
     pub(crate) fn shown(self) -> String {
         match self.at_most {

@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use campanile::config::Config;
 use campanile_pricing::Book;
+use campanile_sinks::ledger::Reader;
 use std::path::{Path, PathBuf};
 
 /// Arguments that each command takes.
@@ -32,6 +33,11 @@ impl Settings {
             Some(file) => Ok(file.clone()),
             None => Ok(self.config()?.sink.ledger.path),
         }
+    }
+
+    /// The ledger, for reading.
+    pub(crate) fn reader(&self) -> Result<Reader, Fault> {
+        Reader::open(self.ledger_path()?).map_err(Fault::usage)
     }
 
     /// The prices: the standard book, and the file of the configuration over it.

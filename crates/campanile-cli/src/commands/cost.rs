@@ -10,7 +10,7 @@ use crate::{
     text,
 };
 use campanile_core::{
-    Billed, Count, Evidence, Line, Meter, Mode, Name, Price, Reason, Terms, Usage,
+    Billed, Count, Evidence, Line, Meter, Mode, Name, Price, Reason, Terms, Timestamp, Usage,
 };
 use campanile_pricing::{Book, Inclusive, audio_us};
 use campanile_protocols::Decimal;
@@ -70,19 +70,8 @@ fn price(book: &Book, line: &[u8]) -> Result<String, Bad> {
     let asked: Asked<'_> = serde_json::from_slice(line)?;
     let at = moment::rfc_3339(&asked.at)
         .ok_or_else(|| Bad::line("`at` is no RFC 3339 moment, such as \"2026-11-15T12:00:00Z\""))?;
-    let read = Given::read(&asked.usage)?;
-    let (mut usage, doubt) = read.counts.to_usage(Evidence::Reported);
-    usage.absorb(&read.usage);
-    let mut cost = book.price(&Billed::new(
-        &asked.provider,
-        &asked.model,
-        &usage,
-        &read.terms,
-        at,
-    ));
-    if let Some(doubt) = doubt {
-        cost.because(doubt);
-    }
+    let given = Given::read(&asked.usage)?;
+    let cost = given.price(book, &asked.provider, &asked.model, at);
     Ok(text::json(&Told {
         id: &asked.id,
         amount: Range::of(&cost).into(),
@@ -94,15 +83,37 @@ fn price(book: &Book, line: &[u8]) -> Result<String, Bad> {
 
 /// What stands under `usage`.
 #[derive(Default)]
-struct Given {
+pub(super) struct Given {
     counts: Inclusive,
-    usage: Usage,
-    terms: Terms,
+    others: Usage,
+    pub(super) terms: Terms,
 }
 
 impl Given {
+    /// The counts by meter, and what is wrong with them.
+    pub(super) fn usage(&self) -> (Usage, Option<Reason>) {
+        let (mut usage, doubt) = self.counts.to_usage(Evidence::Reported);
+        usage.absorb(&self.others);
+        (usage, doubt)
+    }
+
+    pub(super) fn price(
+        &self,
+        book: &Book,
+        provider: &str,
+        model: &str,
+        at: Timestamp,
+    ) -> campanile_core::Cost {
+        let (usage, doubt) = self.usage();
+        let mut cost = book.price(&Billed::new(provider, model, &usage, &self.terms, at));
+        if let Some(doubt) = doubt {
+            cost.because(doubt);
+        }
+        cost
+    }
+
     /// A key that is not known is an error: what is left out would be billed all the same.
-    fn read(given: &BTreeMap<String, &RawValue>) -> Result<Self, Bad> {
+    pub(super) fn read(given: &BTreeMap<String, &RawValue>) -> Result<Self, Bad> {
         let mut read = Self::default();
         for (key, value) in given {
             if value.get() != "null" {
@@ -132,7 +143,7 @@ impl Given {
                 (meter, Count::exact(count(value)?, Evidence::Reported))
             }
         };
-        self.usage.set(meter, count);
+        self.others.set(meter, count);
         Ok(())
     }
 
