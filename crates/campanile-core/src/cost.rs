@@ -3,8 +3,8 @@
 use crate::{Meter, Money, Name};
 use serde::Serialize;
 
-/// Usage at a price. Equal bounds mean that the amount is exact.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Usage at a price. Equal bounds mean that the amount is exact. The default is the cost of nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// It costs no less than this.
     pub at_least: Money,
@@ -64,6 +64,18 @@ pub enum Reason {
     Overflow,
     /// The price function panicked.
     PricingFailed,
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Self {
+            at_least: Money::ZERO,
+            at_most: Some(Money::ZERO),
+            lines: Vec::new(),
+            book: Name::default(),
+            why: Vec::new(),
+        }
+    }
 }
 
 impl Cost {

@@ -129,6 +129,10 @@ pub trait TimeSource: Send + Sync {
 #[derive(Clone)]
 pub struct Clock(Arc<dyn TimeSource>);
 
+// It is only ever read: a panic inside a source leaves nothing half done that a caller could meet.
+impl std::panic::UnwindSafe for Clock {}
+impl std::panic::RefUnwindSafe for Clock {}
+
 impl Clock {
     /// A clock that reads `source`.
     #[must_use]

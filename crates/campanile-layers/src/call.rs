@@ -21,13 +21,14 @@
 //!     .layer(client::unary())
 //!     .service_fn(async |text: &str| Ok::<_, std::convert::Infallible>(text.to_uppercase()));
 //!
-//! let Unary(loud) = stage.oneshot("hello").await?;
-//! assert_eq!((loud.as_str(), intake.opened(), intake.open_calls().len()), ("HELLO", 1, 0));
+//! let Unary(spoken) = stage.oneshot("hello").await?;
+//! assert_eq!((spoken.as_str(), intake.opened(), intake.open_calls().len()), ("HELLO", 1, 0));
 //! # Ok(())
 //! # }
 //! ```
 
 use crate::carry::{Call, Carries, Sending, Upload};
+use crate::contain::{contained, counted};
 use crate::follow::{End, Follow, Observe, Probe};
 use crate::reply::Reply;
 use crate::scope::{Scope, Unattributed};
@@ -145,6 +146,11 @@ pub struct Http;
 pub struct Streamed;
 
 /// Makes a request carry its record.
+#[diagnostic::on_unimplemented(
+    message = "this `CallLayer` does not open calls for `{Req}`",
+    label = "another constructor of `CallLayer` is needed",
+    note = "`CallLayer::new` takes any request, `CallLayer::streamed` an `Upload`, `CallLayer::http` an `http::Request`"
+)]
 pub trait Open<Req> {
     /// The request with its record.
     type Carrier: Carries;
@@ -209,7 +215,12 @@ where
     type Future = S::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        let asking = Asking {
+            stage: &self.layer.stage,
+            wait: &mut self.wait,
+        };
         let polled = self.inner.poll_ready(cx);
+        std::mem::forget(asking);
         match &polled {
             Poll::Pending => self.wait.begin(),
             Poll::Ready(Ok(())) => self.wait.end(),
@@ -226,14 +237,13 @@ where
     }
 
     fn call(&mut self, request: Req) -> S::Future {
-        let scope = std::panic::AssertUnwindSafe(|| self.layer.scope.turn(&request));
-        let turn = std::panic::catch_unwind(scope);
-        let scope_failed = turn.is_err();
+        let turn = contained(|| self.layer.scope.turn(&request));
+        let scope_failed = turn.is_none();
         let waited = std::mem::take(&mut self.wait.waited);
         let record = self
             .layer
             .intake
-            .open(&self.layer.stage, turn.unwrap_or(None), waited);
+            .open(&self.layer.stage, turn.flatten(), waited);
         if scope_failed {
             record.observer_failed();
         }
@@ -243,6 +253,24 @@ where
         self.inner.call(self.layer.kind.open(request, record))
     }
 }
+
+/// A guard that is dropped only by a panic of `poll_ready`: a call that never was, and has panicked.
+struct Asking<'a> {
+    stage: &'a Name,
+    wait: &'a mut Wait,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.wait.end();
+        let waited = std::mem::take(&mut self.wait.waited);
+        let record = self.wait.intake.open(self.stage, None, waited);
+        record.close(Outcome::Panicked, Some(NOT_READY));
+    }
+}
+
+/// The reason of a call that ended before it could begin.
+const NOT_READY: Name = Name::from_static("not_ready");
 
 /// How long a caller has waited for readiness. Dropped while it waits: the caller gave up.
 #[derive(Debug)]
@@ -295,9 +323,12 @@ pub struct OutcomeProbe {
 }
 
 impl OutcomeProbe {
-    fn look(&mut self, facts: &(impl Facts + ?Sized)) {
+    /// A bug in one item leaves the others to be looked at.
+    #[inline]
+    fn look(&mut self, record: &Record, facts: &(impl Facts + ?Sized)) {
         if self.failure.is_none() {
-            self.failure = facts.failure().map(Box::new);
+            let failure = counted(record, || facts.failure()).flatten();
+            self.failure = failure.map(Box::new);
         }
     }
 }
@@ -307,13 +338,13 @@ where
     R::Head: Facts,
     R::Item: Facts,
 {
-    fn replied(&mut self, _record: &Record, head: &R::Head) {
-        self.look(head);
+    fn replied(&mut self, record: &Record, head: &R::Head) {
+        self.look(record, head);
     }
 
     #[inline]
-    fn item(&mut self, _record: &Record, item: &R::Item) {
-        self.look(item);
+    fn item(&mut self, record: &Record, item: &R::Item) {
+        self.look(record, item);
     }
 
     fn end(self, record: &Record, end: End<'_, R, E>) {

@@ -1,10 +1,11 @@
 //! Requests that bring the record of their call along.
 
+use crate::contain::{contained, counted};
 use campanile_core::{Facts, Failure, Moment, Record, Served, Tally};
 use futures_core::Stream;
 use pin_project::pin_project;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -33,7 +34,26 @@ pub trait Carries {
 }
 
 /// Sees the pieces of a streamed request; see [`Carries::on_sent`].
-pub type SentHook<T> = Box<dyn FnMut(&T) + Send>;
+pub type SentHook<T> = Box<dyn FnMut(&T) + Send + Sync>;
+
+/// Those who listen to the pieces of one request.
+struct Hooks<T>(Vec<SentHook<T>>);
+
+// A listener that panics is gone: nobody meets what it left half done.
+impl<T> UnwindSafe for Hooks<T> {}
+impl<T> RefUnwindSafe for Hooks<T> {}
+
+impl<T> Hooks<T> {
+    /// A listener's bug ends at the listener.
+    fn hear(&mut self, record: &Record, item: &T) {
+        for hook in &mut self.0 {
+            if counted(record, || hook(item)).is_none() {
+                let broken = std::mem::replace(hook, Box::new(|_| ()));
+                contained(|| drop(broken));
+            }
+        }
+    }
+}
 
 /// A plain request and the record of its call. A retry that clones it begins a new attempt with each pass.
 #[derive(Clone, Debug)]
@@ -135,7 +155,7 @@ impl<H, S> Upload<H, S> {
 pub struct Sending<H, S: Stream> {
     upload: Upload<H, S>,
     record: Record,
-    hooks: Vec<SentHook<S::Item>>,
+    hooks: Hooks<S::Item>,
 }
 
 impl<H, S: Stream> Sending<H, S> {
@@ -143,7 +163,7 @@ impl<H, S: Stream> Sending<H, S> {
         Self {
             upload,
             record,
-            hooks: Vec::new(),
+            hooks: Hooks(Vec::new()),
         }
     }
 
@@ -182,7 +202,7 @@ impl<H, S: Stream> Carries for Sending<H, S> {
     }
 
     fn on_sent(&mut self, make: impl FnOnce() -> SentHook<S::Item>) {
-        self.hooks.push(make());
+        self.hooks.0.push(make());
     }
 }
 
@@ -220,7 +240,7 @@ pub struct Sent<S: Stream> {
     #[pin]
     inner: S,
     record: Record,
-    hooks: Vec<SentHook<S::Item>>,
+    hooks: Hooks<S::Item>,
 }
 
 impl<S: Stream> Stream for Sent<S> {
@@ -230,15 +250,7 @@ impl<S: Stream> Stream for Sent<S> {
         let this = self.project();
         let next = ready!(this.inner.poll_next(cx));
         if let Some(item) = &next {
-            let record = &*this.record;
-            // A listener's bug ends at the listener.
-            this.hooks.retain_mut(|hook| {
-                let heard = catch_unwind(AssertUnwindSafe(|| hook(item)));
-                if heard.is_err() {
-                    record.observer_failed();
-                }
-                heard.is_ok()
-            });
+            this.hooks.hear(this.record, item);
         }
         Poll::Ready(next)
     }

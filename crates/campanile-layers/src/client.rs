@@ -11,9 +11,10 @@
 //! `.upload()` on one of the first three: the client takes an [`Upload`] whose pieces are counted as it takes them.
 
 use crate::carry::{Call, Carries, Sending, Sent, Upload};
+use crate::contain::contained;
 use crate::decoded::Decoded;
 use crate::reply::{Reply, Streaming, Unary};
-use campanile_core::Decode;
+use campanile_core::{Decode, Record};
 use http_body::Body;
 use pin_project::pin_project;
 use std::future::Future;
@@ -120,6 +121,13 @@ where
 }
 
 /// How a client takes its request.
+#[diagnostic::on_unimplemented(
+    message = "the client adapter that stands here does not unwrap `{C}`",
+    label = "`CallLayer` and the `client::…` adapter do not belong together",
+    note = "`CallLayer::new` goes with `client::unary()`, `client::streaming()` or `client::response()`",
+    note = "`CallLayer::streamed` goes with the same and `.upload()`, such as `client::unary().upload()`",
+    note = "`CallLayer::http` goes with `client::http()` or `client::decoding(…)`"
+)]
 pub trait Unwrap<C> {
     /// What the client takes.
     type Request;
@@ -164,6 +172,12 @@ where
 }
 
 /// How the shape of a client's answers is named.
+#[diagnostic::on_unimplemented(
+    message = "the client adapter that stands here cannot name the shape of `{T}`",
+    label = "another `client::…` adapter is needed next to this client",
+    note = "`client::unary()` is for one value, `client::streaming()` for a stream of results, \
+            `client::response()` and `client::http()` for an `http::Response`"
+)]
 pub trait Shape<Q, T> {
     /// The answer with its shape.
     type Reply: Reply;
@@ -254,18 +268,31 @@ where
     type Reply = http::Response<Decoded<B, D>>;
     type Namer = DecodeWith<D>;
     fn namer(&self, request: &http::Request<Q>) -> DecodeWith<D> {
-        DecodeWith((self.0)(request))
+        let record = request.extensions().get::<Record>().cloned();
+        let decoder = contained(|| (self.0)(request));
+        if let (None, Some(record)) = (&decoder, &record) {
+            record.observer_failed();
+        }
+        DecodeWith { decoder, record }
     }
 }
 
 /// Decodes one response.
-#[derive(Clone, Copy, Debug)]
-pub struct DecodeWith<D>(D);
+pub struct DecodeWith<D> {
+    decoder: Option<D>,
+    record: Option<Record>,
+}
+
+impl<D> std::fmt::Debug for DecodeWith<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DecodeWith").finish_non_exhaustive()
+    }
+}
 
 impl<B: Body<Data = bytes::Bytes>, D: Decode> FnOnce1<http::Response<B>> for DecodeWith<D> {
     type Output = http::Response<Decoded<B, D>>;
     fn call(self, response: http::Response<B>) -> Self::Output {
-        response.map(|body| Decoded::new(body, self.0))
+        response.map(|body| Decoded::of(body, self.decoder, self.record))
     }
 }
 

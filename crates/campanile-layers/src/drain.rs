@@ -5,8 +5,9 @@
 //! [`UsageLayer`](crate::UsageLayer), on stages where exact amounts are worth more than the words.
 //!
 //! Reading on happens on a task of tokio's, bounded in time and pieces; how many there may be at once is bounded
-//! too. Where there is no runtime, or no room, the reply is dropped as it would be without this layer. Outcome and times are those of the
-//! caller. [`Intake::drains`] counts the tasks; a monitor that closes waits for them.
+//! too. Where there is no runtime, or no room, the reply is dropped as it would be without this layer. Outcome and
+//! times are those of the caller; for what was said to be the caller's too, put [`RedactLayer`](crate::RedactLayer)
+//! above. [`Intake::drains`] counts the tasks; a monitor that closes waits for them.
 
 use crate::carry::Carries;
 use crate::reply::{Reply, Streaming, Unary};
@@ -133,11 +134,11 @@ impl Ticket {
             return;
         };
         self.record.set_draining();
-        // The caller's end, while it is known when that was.
+        // The caller's end, before its call is closed.
         let now = self.record.clock().tick();
         self.record.attempt(|attempt| {
             attempt.outcome = Some(Outcome::Cancelled);
-            attempt.elapsed = attempt.started.map(|started| now.since(started));
+            attempt.stop(now);
         });
         let within = self.policy.within;
         // Who waits for it: the monitor, by the count that `drain` holds.
@@ -149,6 +150,11 @@ impl Ticket {
 }
 
 /// A reply that can be read on when its caller has gone.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read on by `DrainLayer`",
+    label = "not a reply that a task could own",
+    note = "replies under a `DrainLayer` are `Send` and `'static`, and named by a `client::…` adapter below it"
+)]
 pub trait Drains: Reply + Send + 'static {
     /// The same shape, reading on when it is dropped.
     type Drained: Reply<Head = Self::Head, Item = Self::Item, Break = Self::Break>;
@@ -253,9 +259,8 @@ where
     let mut left = max_items;
     poll_fn(move |cx| {
         while left > 0 {
-            left -= 1;
             match ready!(stream.as_mut().poll_next(cx)) {
-                Some(Ok(_)) => {}
+                Some(Ok(_)) => left -= 1,
                 Some(Err(_)) | None => break,
             }
         }
@@ -341,9 +346,8 @@ fn read_body<B: Body + Send>(
     let mut left = max_items;
     poll_fn(move |cx| {
         while left > 0 && !body.is_end_stream() {
-            left -= 1;
             match ready!(body.as_mut().poll_frame(cx)) {
-                Some(Ok(_)) => {}
+                Some(Ok(_)) => left -= 1,
                 Some(Err(_)) | None => break,
             }
         }

@@ -1,10 +1,12 @@
 //! Explains failures.
 //!
-//! Above timeouts, limits and retries it says why the caller's call failed; pushed once more below a retry, it says so
-//! of each attempt. Errors pass through untouched: what is recorded is a kind, a code, whether to retry, and the texts of
-//! the chain as content, which are redacted before they are written.
+//! Above timeouts, limits and retries it says why the caller's call failed; pushed once more below
+//! [`UsageLayer`](crate::UsageLayer), it says so of each attempt. Errors pass through untouched: what is recorded is
+//! a kind, a code, whether to retry, and the texts of the chain as content, which are redacted before they are
+//! written.
 
 use crate::carry::Carries;
+use crate::contain::counted;
 use crate::follow::{End, Follow, Observe, Probe};
 use crate::reply::Reply;
 use campanile_core::{Content, Failure, FailureKind, Record};
@@ -105,10 +107,11 @@ where
             return;
         }
         let mut failure = match end {
-            End::Failed(error) => self.0.errors.classify(error),
-            End::Broke(broken) => self.0.breaks.classify(broken),
+            End::Failed(error) => counted(record, || self.0.errors.classify(error)),
+            End::Broke(broken) => counted(record, || self.0.breaks.classify(broken)),
             _ => return,
-        };
+        }
+        .unwrap_or_else(|| Failure::new(FailureKind::Unknown));
         if failure.backtrace.is_none() && record.intake().backtraces() {
             let here = std::backtrace::Backtrace::force_capture();
             failure.backtrace = Some(Content::new(here.to_string()));

@@ -12,6 +12,7 @@
 //! Wrappers hold `inner` first and the baton after it. Fields drop in this order, so that inner layers end
 //! before outer ones.
 
+use crate::contain::{contained, counted};
 use crate::reply::Reply;
 use campanile_core::Record;
 use futures_core::Stream;
@@ -19,7 +20,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tower_service::Service;
@@ -42,7 +43,7 @@ pub enum End<'a, R: Reply, E> {
 /// What one layer does during one call.
 ///
 /// Methods run on the caller's thread: count, and write once at the end. A panic in one of them is caught and
-/// counted (`observer_failed`), the probe is gone, the call goes on.
+/// counted (`observer_failed`); from then on the probe hears nothing but its end, and the call goes on.
 pub trait Probe<R: Reply, E>: Send {
     /// The reply has begun.
     fn replied(&mut self, _record: &Record, _head: &R::Head) {}
@@ -73,15 +74,40 @@ pub trait Observe<C, R: Reply, E> {
 
 /// Holds a probe until the end of its call. Dropping it is an end.
 pub struct Baton<P: Probe<R, E>, R: Reply, E> {
-    probe: Option<P>,
+    probe: Holds<P>,
     record: Record,
     _reply: PhantomData<fn(R, E)>,
 }
 
+/// A probe that has panicked is told the end all the same: what it knows until then is worth writing.
+enum Holds<P> {
+    Listening(P),
+    Deaf(P),
+    Nothing,
+}
+
+impl<P> Holds<P> {
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Holds::Nothing)
+    }
+
+    #[cold]
+    fn deafen(&mut self) {
+        *self = match self.take() {
+            Holds::Listening(probe) => Holds::Deaf(probe),
+            other => other,
+        };
+    }
+}
+
+// A panic is caught before it can be seen through a baton, and a probe that had one is told its end only.
+impl<P: Probe<R, E>, R: Reply, E> UnwindSafe for Baton<P, R, E> {}
+impl<P: Probe<R, E>, R: Reply, E> RefUnwindSafe for Baton<P, R, E> {}
+
 impl<P: Probe<R, E>, R: Reply, E> Baton<P, R, E> {
     pub(crate) fn new(probe: Option<P>, record: Record) -> Self {
         Self {
-            probe,
+            probe: probe.map_or(Holds::Nothing, Holds::Listening),
             record,
             _reply: PhantomData,
         }
@@ -89,22 +115,15 @@ impl<P: Probe<R, E>, R: Reply, E> Baton<P, R, E> {
 
     /// Runs a piece of the probe. A probe's bug ends at the probe.
     #[inline]
-    fn guarded(&mut self, run: impl FnOnce(&mut P, &Record)) {
-        if let Some(probe) = &mut self.probe {
-            let record = &self.record;
-            if catch_unwind(AssertUnwindSafe(|| run(probe, record))).is_err() {
-                self.remove();
-            }
+    fn guarded<T>(&mut self, run: impl FnOnce(&mut P, &Record) -> T) -> Option<T> {
+        let Holds::Listening(probe) = &mut self.probe else {
+            return None;
+        };
+        let done = counted(&self.record, || run(probe, &self.record));
+        if done.is_none() {
+            self.probe.deafen();
         }
-    }
-
-    /// Takes out a probe that has panicked.
-    #[cold]
-    fn remove(&mut self) {
-        self.record.observer_failed();
-        // Its drop is user code too.
-        let broken = self.probe.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+        done
     }
 
     /// The reply has begun.
@@ -120,25 +139,27 @@ impl<P: Probe<R, E>, R: Reply, E> Baton<P, R, E> {
 
     /// The call is over. Only the first end counts.
     pub fn end(&mut self, end: End<'_, R, E>) {
-        if let Some(probe) = self.probe.take() {
-            let record = &self.record;
-            if catch_unwind(AssertUnwindSafe(|| probe.end(record, end))).is_err() {
-                self.record.observer_failed();
-            }
+        if let Holds::Listening(probe) | Holds::Deaf(probe) = self.probe.take() {
+            counted(&self.record, || probe.end(&self.record, end));
         }
     }
 
     /// Hands the probe on; this baton is empty then.
     #[must_use]
     fn pass(&mut self) -> Self {
-        Self::new(self.probe.take(), self.record.clone())
+        Self {
+            probe: self.probe.take(),
+            record: self.record.clone(),
+            _reply: PhantomData,
+        }
     }
 
     /// Runs code of the stage, in the probe's span if it has one. If it unwinds, the call has panicked.
     #[inline]
     fn within<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        let span = self.guarded(|probe, _| probe.span()).flatten();
         let watched = Watched(self);
-        let done = match watched.0.probe.as_ref().and_then(P::span) {
+        let done = match span {
             None => run(),
             Some(span) => span.in_scope(run),
         };
@@ -156,7 +177,7 @@ impl<P: Probe<R, E>, R: Reply, E> Drop for Baton<P, R, E> {
 impl<P: Probe<R, E>, R: Reply, E> std::fmt::Debug for Baton<P, R, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Baton")
-            .field("over", &self.probe.is_none())
+            .field("over", &matches!(self.probe, Holds::Nothing))
             .finish_non_exhaustive()
     }
 }
@@ -200,12 +221,12 @@ where
     }
 
     fn call(&mut self, mut request: C) -> Self::Future {
-        let probe = catch_unwind(AssertUnwindSafe(|| self.observer.observe(&mut request)));
+        let probe = contained(|| self.observer.observe(&mut request));
         let record = request.record().clone();
-        if probe.is_err() {
+        if probe.is_none() {
             record.observer_failed();
         }
-        let mut baton = Baton::new(probe.ok(), record);
+        let mut baton = Baton::new(probe, record);
         let inner = baton.within(|| self.inner.call(request));
         FollowFuture { inner, baton }
     }
@@ -297,7 +318,7 @@ pub struct FollowBody<B, P: Probe<R, E>, R: Reply, E> {
 impl<B: Body, P: Probe<R, E>, R: Reply, E> FollowBody<B, P, R, E> {
     pub(crate) fn new(inner: B, mut baton: Baton<P, R, E>) -> Self {
         // A body without frames may never be polled.
-        if inner.is_end_stream() {
+        if baton.within(|| inner.is_end_stream()) {
             baton.end(End::Done);
         }
         Self { inner, baton }
@@ -320,7 +341,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let polled = this.baton.within(|| this.inner.as_mut().poll_frame(cx));
+        let (polled, over) = this.baton.within(|| {
+            let polled = this.inner.as_mut().poll_frame(cx);
+            let over = polled.is_ready() && this.inner.is_end_stream();
+            (polled, over)
+        });
         let next = ready!(polled);
         match &next {
             Some(Ok(frame)) => {
@@ -328,7 +353,7 @@ where
                     this.baton.item(data);
                 }
                 // Nobody polls again after the last frame.
-                if this.inner.is_end_stream() {
+                if over {
                     this.baton.end(End::Done);
                 }
             }

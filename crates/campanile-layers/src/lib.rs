@@ -1,9 +1,9 @@
 //! tower layers that watch a stage of a real-time AI pipeline.
 //!
 //! ```text
-//!  CallLayer ▶ ErrorLayer ▶ (timeout, limit, buffer, retry) ▶ DrainLayer ▶ UsageLayer ▶ RedactLayer ▶ TimingLayer ▶ client::… ▶ client
-//!  opens and   what the     any tower middleware               optional     one attempt a pass below a retry         unwraps,
-//!  closes      caller saw                                                                                            decodes once
+//!  CallLayer ▶ ErrorLayer ▶ (timeout, limit, buffer, retry) ▶ RedactLayer ▶ DrainLayer ▶ UsageLayer ▶ TimingLayer ▶ client::… ▶ client
+//!  opens and   what the     any tower middleware               what the      optional     one attempt a pass         unwraps,
+//!  closes      caller saw                                      caller heard               below a retry              decodes once
 //! ```
 //!
 //! Each call leaves one record, written exactly once, whatever happens to it: it completes, fails, panics, times out, or
@@ -25,6 +25,7 @@ pub mod call;
 mod carry;
 pub mod classify;
 pub mod client;
+mod contain;
 mod decoded;
 pub mod drain;
 pub mod errors;

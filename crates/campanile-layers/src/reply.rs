@@ -15,7 +15,8 @@ use std::task::{Context, Poll};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reply that can be followed to its end",
     label = "the shape of this reply is not named",
-    note = "put `.layer(client::unary())` (one value) or `.layer(client::streaming())` (a stream of results) next to the client"
+    note = "put `.layer(client::unary())` (one value) or `.layer(client::streaming())` (a stream of results) next to the client",
+    note = "`Streaming<S>` is a reply where `S` is a `Stream` whose items are `Result`s"
 )]
 pub trait Reply: Sized {
     /// What comes first.
@@ -54,6 +55,8 @@ impl<T> Reply for Unary<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct Streaming<S>(#[pin] pub S);
 
+// For what is no stream of results the message of `Reply` says more than the bound does.
+#[diagnostic::do_not_recommend]
 impl<S: Stream<Item = Result<T, X>>, T, X> Reply for Streaming<S> {
     type Head = ();
     type Item = T;

@@ -33,7 +33,7 @@
 use crate::carry::Carries;
 use crate::follow::{End, Follow, Observe, Probe};
 use crate::reply::Reply;
-use campanile_core::{Facts, Moment, Record, Span, Tick};
+use campanile_core::{Facts, Live, Moment, Record, Tick};
 use std::sync::Arc;
 use tower_layer::Layer;
 
@@ -73,30 +73,20 @@ where
             let live = Arc::clone(&live);
             Box::new(move |_| live.sent(clock.tick()))
         });
-        Stopwatch {
-            started,
-            first: None,
-            last: started,
-            longest_gap: Span(0),
-            items: 0,
-        }
+        Stopwatch { started, live }
     }
 }
 
-/// The probe of [`TimingLayer`]: local counts while the call runs, one write when it is over.
+/// The probe of [`TimingLayer`]: counts without a lock while the call runs, one write when it is over.
 #[derive(Debug)]
 pub struct Stopwatch {
     started: Tick,
-    first: Option<Tick>,
-    last: Tick,
-    longest_gap: Span,
-    items: u64,
+    live: Arc<Live>,
 }
 
 impl Stopwatch {
     #[cold]
-    fn first_piece(&mut self, record: &Record, now: Tick) {
-        self.first = Some(now);
+    fn first_piece(&self, record: &Record, now: Tick) {
         if let Some(turn) = record.turn() {
             turn.first_item(record.stage(), self.started, now);
         }
@@ -114,29 +104,13 @@ where
             return;
         }
         let now = record.clock().tick();
-        self.items += 1;
-        match self.first {
-            None => self.first_piece(record, now),
-            Some(_) => self.longest_gap = self.longest_gap.max(now.since(self.last)),
+        if self.live.item(now) {
+            self.first_piece(record, now);
         }
-        self.last = now;
     }
 
     fn end(self, record: &Record, _end: End<'_, R, E>) {
         let now = record.clock().tick();
-        record.attempt(|attempt| {
-            let asked = attempt.live.sent_between().map(|(first, _)| first);
-            let since = |first: Tick| {
-                let from = asked
-                    .filter(|asked| *asked <= first)
-                    .unwrap_or(self.started);
-                first.since(from.max(self.started))
-            };
-            attempt.first_item = self.first.map(since);
-            // Where the caller has gone before, its time is known.
-            attempt.elapsed.get_or_insert(now.since(self.started));
-            attempt.items = Some(self.items);
-            attempt.longest_gap = (self.items > 1).then_some(self.longest_gap);
-        });
+        record.attempt(|attempt| attempt.stop(now));
     }
 }

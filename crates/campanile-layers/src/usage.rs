@@ -36,6 +36,7 @@
 //! ```
 
 use crate::carry::Carries;
+use crate::contain::counted;
 use crate::follow::{End, Follow, Observe, Probe};
 use crate::reply::Reply;
 use campanile_core::{Facts, Failure, Live, Moment, Name, Outcome, Record, Served, Terms};
@@ -98,12 +99,17 @@ where
     fn observe(&self, request: &mut C) -> UsageProbe {
         let live = request.record_mut().begin_attempt();
         let mut served = self.served.clone();
-        request.served(&mut served);
-        request.usage(&live.tally);
-        request.record().attempt(|attempt| attempt.served = served);
+        counted(request.record(), || {
+            request.served(&mut served);
+            request.usage(&live.tally);
+        });
+        let record = request.record().clone();
+        record.attempt(|attempt| attempt.served = served);
         request.on_sent(|| {
             let live = Arc::clone(&live);
-            Box::new(move |item: &C::Sent| item.usage(&live.tally))
+            Box::new(move |item: &C::Sent| {
+                counted(&record, || item.usage(&live.tally));
+            })
         });
         UsageProbe {
             live,
@@ -140,27 +146,30 @@ where
     R::Item: Facts,
 {
     fn replied(&mut self, record: &Record, head: &R::Head) {
-        Self::note_served(record, head);
-        self.failure = head.failure().map(Box::new);
+        counted(record, || Self::note_served(record, head));
+        self.failure = counted(record, || head.failure()).flatten().map(Box::new);
         if self.failure.is_some() {
             // Refused before anything was made: what was asked for is not billed.
             self.live.tally.clear_estimates();
         }
     }
 
+    /// A bug in one item does not lose what the next ones say: usage often comes last.
     #[inline]
     fn item(&mut self, record: &Record, item: &R::Item) {
-        item.usage(&self.live.tally);
-        Self::note_served(record, item);
-        if self.failure.is_none()
-            && let Some(failure) = item.failure()
-            && !record.is_draining()
-        {
-            self.failure = Some(Box::new(failure));
-        }
-        if item.moment() == Moment::UtteranceEnd {
-            record.checkpoint();
-        }
+        counted(record, || {
+            item.usage(&self.live.tally);
+            Self::note_served(record, item);
+            if self.failure.is_none()
+                && let Some(failure) = item.failure()
+                && !record.is_draining()
+            {
+                self.failure = Some(Box::new(failure));
+            }
+            if item.moment() == Moment::UtteranceEnd {
+                record.checkpoint();
+            }
+        });
     }
 
     fn end(self, record: &Record, end: End<'_, R, E>) {

@@ -7,6 +7,7 @@ use crate::failure;
 use crate::json::{self, count, pick};
 use crate::report::Report;
 use crate::wire::{Out, Read};
+use campanile_core::Name;
 use memchr::memmem;
 
 /// Decodes one message, whole or streamed.
@@ -196,8 +197,14 @@ impl Messages {
             return;
         };
         self.usage.update(raw);
-        let [tier, region, rounds] = pick(raw, ["service_tier", "inference_geo", "iterations"]);
+        let [tier, region, rounds, speed] = pick(
+            raw,
+            ["service_tier", "inference_geo", "iterations", "speed"],
+        );
         out.tier(tier);
+        if speed == Some("\"fast\"") {
+            out.noted().served().terms.addons = vec![Name::from_static("fast")];
+        }
         let region = crate::wire::name(region).filter(|region| *region != "not_available");
         if region.is_some() {
             out.noted().served().terms.region = region;
@@ -280,13 +287,16 @@ mod tests {
     #[test]
     fn compaction_is_billed_though_no_total_says_so() {
         let (decoder, noted) = read(
-            r#"{"type":"message","model":"claude-x","content":[],"usage":{"input_tokens":12,"output_tokens":4,"iterations":[{"type":"compaction","input_tokens":60,"output_tokens":9},{"type":"message","input_tokens":12,"output_tokens":4},{"type":"advisor_message","model":"claude-y","input_tokens":99,"output_tokens":99}]}}"#,
+            r#"{"type":"message","model":"claude-x","content":[],"usage":{"speed":"fast","inference_geo":"us","input_tokens":12,"output_tokens":4,"iterations":[{"type":"compaction","input_tokens":60,"output_tokens":9},{"type":"message","input_tokens":12,"output_tokens":4},{"type":"advisor_message","model":"claude-y","input_tokens":99,"output_tokens":99}]}}"#,
         );
 
         assert_eq!(decoder.inclusive().input_tokens, Some(12));
         let usage = noted.noted_usage().unwrap();
         assert_eq!(usage.at_least(Meter::InputTokens), 72);
         assert_eq!(usage.at_least(Meter::OutputTokens), 13);
+        let terms = &noted.noted_served().unwrap().terms;
+        assert_eq!(terms.addons, [Name::from_static("fast")]);
+        assert_eq!(terms.region.as_deref(), Some("us"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Seconds of raw audio, from bytes.
 
+use campanile_core::{Count, Decode, Evidence, Frame, Meter, Moment, Noted};
+
 /// How samples are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,6 +79,48 @@ impl Pcm {
     pub(crate) fn micros(self) -> Option<u64> {
         let micros = (u128::from(self.bytes) * 1_000_000).checked_div(self.second.into())?;
         u64::try_from(micros).ok()
+    }
+}
+
+/// Decodes a body, or binary frames, of nothing but speech: its bytes are its duration, where they are samples.
+///
+/// ```
+/// use campanile_core::{Decode, Frame, Meter, Noted};
+/// use campanile_protocols::audio::{Encoding, Raw};
+///
+/// let mut decoder = Raw::new(Encoding::Linear16, 24_000);
+/// let mut noted = Noted::new();
+/// decoder.received(Frame::Body(&[0; 4800]), &mut noted);
+/// assert_eq!(noted.noted_usage().unwrap().at_least(Meter::SpeechUs), 100_000);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw(Pcm);
+
+impl Raw {
+    /// Speech of one channel, written so.
+    #[must_use]
+    pub fn new(encoding: Encoding, sample_rate: u32) -> Self {
+        Self(Pcm::new(encoding, sample_rate.into(), 1))
+    }
+
+    pub(crate) fn of(pcm: Pcm) -> Self {
+        Self(pcm)
+    }
+}
+
+impl Decode for Raw {
+    fn received(&mut self, frame: Frame<'_>, noted: &mut Noted) {
+        let (Frame::Body(bytes) | Frame::Binary(bytes)) = frame else {
+            return;
+        };
+        if bytes.is_empty() {
+            return;
+        }
+        noted.moment(Moment::Piece);
+        self.0.add(bytes.len() as u64);
+        if let Some(micros) = self.0.micros() {
+            noted.usage(Meter::SpeechUs, Count::exact(micros, Evidence::Measured));
+        }
     }
 }
 

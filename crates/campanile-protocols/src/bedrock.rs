@@ -19,8 +19,6 @@ pub type Decoder = crate::Decoder<Bedrock>;
 pub struct Bedrock {
     anthropic: Messages,
     openai: Chat,
-    /// The body has said something of its own; the metrics that AWS adds say the same, or another thing.
-    said: bool,
     /// What the last chunk's metrics said.
     metrics: Option<Report>,
     /// What the headers said.
@@ -74,8 +72,8 @@ impl Read for Bedrock {
     }
 
     fn ended(&mut self, out: &mut Out<'_>) {
-        if !self.said
-            && !out.usage_known()
+        // What the body says of itself goes first; metrics and headers may say another thing.
+        if !out.usage_known()
             && let Some(report) = self.metrics.take().or(self.headers.take())
         {
             out.report().replace(report);
@@ -100,7 +98,6 @@ impl Bedrock {
         if let Some(raw) = metrics {
             self.metrics = Some(invocation(raw));
         }
-        let before = out.usage_known();
         // The chunks of Nova and of Converse are one key each; Converse's event types say the key.
         let nova = metadata.and_then(|raw| pick(raw, ["usage"])[0]);
         if let Some(raw) = nova
@@ -116,7 +113,6 @@ impl Bedrock {
         } else {
             self.older(message, out);
         }
-        self.said |= out.usage_known() && (!before || self.said);
         self.text(message, out);
     }
 

@@ -2,8 +2,12 @@
 
 use memchr::memchr2;
 
-/// What is kept of one document. A longer one (embeddings, images) loses its largest members, not its usage.
+/// What is kept of one document. A longer one (embeddings) loses its largest members, not its usage.
 const MAX_BYTES: usize = 1 << 20;
+/// The longest string that is kept; no text is as long, images and audio are. A longer one reads as empty.
+const MAX_STRING: usize = 1 << 18;
+/// How much is looked at before something is given up.
+const WINDOW: usize = 1 << 16;
 
 /// Cuts bytes into JSON documents by counting brackets. Holds at most [`MAX_BYTES`].
 #[derive(Default)]
@@ -12,29 +16,47 @@ pub(crate) struct Documents {
     depth: u64,
     string: bool,
     escaped: bool,
+    /// How long the current string is so far, and where in `kept` its first byte belongs.
+    length: usize,
+    content: usize,
     /// The stream is one array, whose items are the documents.
     array: bool,
     /// Where the current member of the document begins in `kept`.
     member: usize,
     /// The current member is too long and is left out.
     dropping: bool,
-    /// How many members were left out.
+    /// How many members and strings were left out.
     pub(crate) dropped: u64,
 }
 
 impl Documents {
     /// Takes bytes; calls `take` with each document that is complete.
     pub(crate) fn feed(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8])) {
+        for window in bytes.chunks(WINDOW) {
+            self.window(window, take);
+        }
+    }
+
+    fn window(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8])) {
         let mut start = 0;
         let mut i = 0;
         while let Some(&byte) = bytes.get(i) {
             if self.string {
                 i += self.in_string(bytes.get(i..).unwrap_or_default());
+                if !self.string && self.length > MAX_STRING {
+                    self.hush(bytes.get(start..i).unwrap_or_default());
+                    // The closing quote.
+                    start = i - 1;
+                }
                 continue;
             }
             i += 1;
             match byte {
-                b'"' => self.string = self.depth > 0,
+                b'"' if self.depth > 0 => {
+                    self.string = true;
+                    self.length = 0;
+                    self.content = self.kept.len() + (i - start);
+                }
                 b'{' | b'[' => {
                     if self.depth == 0 {
                         if byte == b'[' && !self.array {
@@ -60,26 +82,45 @@ impl Documents {
                 _ => {}
             }
         }
-        if self.depth > 0 {
-            self.keep(bytes.get(start..).unwrap_or_default());
+        let rest = bytes.get(start..).unwrap_or_default();
+        if self.string && self.length > MAX_STRING {
+            self.hush(rest);
+        } else if self.depth > 0 {
+            self.keep(rest);
+        }
+    }
+
+    /// Empties the current string, of which `rest` is the end, or the end so far.
+    fn hush(&mut self, rest: &[u8]) {
+        if self.dropping {
+            return;
+        }
+        let before = self.content.saturating_sub(self.kept.len());
+        self.keep(rest.get(..before.min(rest.len())).unwrap_or_default());
+        self.kept.truncate(self.content);
+        if !self.string {
+            self.dropped += 1;
         }
     }
 
     /// Skips to the end of a string; the number of bytes it took.
     fn in_string(&mut self, rest: &[u8]) -> usize {
-        if std::mem::take(&mut self.escaped) {
-            return 1;
-        }
-        match memchr2(b'"', b'\\', rest) {
-            None => rest.len(),
-            Some(at) => {
-                match rest.get(at) {
-                    Some(b'\\') => self.escaped = true,
-                    _ => self.string = false,
+        let took = if std::mem::take(&mut self.escaped) {
+            1
+        } else {
+            match memchr2(b'"', b'\\', rest) {
+                None => rest.len(),
+                Some(at) => {
+                    match rest.get(at) {
+                        Some(b'\\') => self.escaped = true,
+                        _ => self.string = false,
+                    }
+                    at + 1
                 }
-                at + 1
             }
-        }
+        };
+        self.length = self.length.saturating_add(took);
+        took
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -186,9 +227,35 @@ mod tests {
 
     #[test]
     fn a_huge_last_member_leaves_an_object() {
-        let body = format!(r#"{{"usage":1,"data":"{}"}}"#, "x".repeat(2 * MAX_BYTES));
+        let body = format!(r#"{{"usage":1,"data":[{}0]}}"#, "0.25,".repeat(MAX_BYTES));
 
         assert_eq!(documents(&[body.as_bytes()]), [r#"{"usage":1}"#]);
+    }
+
+    #[test]
+    fn a_huge_string_reads_as_empty_wherever_it_is() {
+        let image = "aB3\\/".repeat(MAX_STRING / 2);
+        let body = format!(
+            r#"{{"response":{{"output":[{{"result":"{image}","x":"{image}"}},"{image}"],"usage":{{"a":1}}}}}}"#
+        );
+        let small = r#"{"response":{"output":[{"result":"","x":""},""],"usage":{"a":1}}}"#;
+
+        for piece in [1_000, 65_536, 100_000, body.len()] {
+            let pieces: Vec<&[u8]> = body.as_bytes().chunks(piece).collect();
+            assert_eq!(documents(&pieces), [small], "{piece}");
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_comes() {
+        for endless in ["{\"a\":\"", "{\"a\":[", "{\"a\":1,", "[[[["] {
+            let mut found = Documents::default();
+            found.feed(endless.as_bytes(), &mut |_| {});
+            for _ in 0..200 {
+                found.feed("1,2,\\u0031,".repeat(6_000).as_bytes(), &mut |_| {});
+            }
+            assert!(found.kept.capacity() <= 4 * MAX_BYTES, "{endless}");
+        }
     }
 
     #[test]

@@ -6,14 +6,14 @@ use campanile_core::{Failure, FailureKind, Name};
 /// The failure in an error message of any family: `{"error": {…}}`, `{"error": "…"}`, or the error itself
 /// (`{"message": …, "code": …}`, Deepgram's `err_code`, FastAPI's `detail`).
 pub(crate) fn read(message: &str) -> Failure {
-    let [error, detail, kind] = json::pick(message, ["error", "detail", "type"]);
+    let [error, detail] = json::pick(message, ["error", "detail"]);
     let inner = error
         .filter(|error| error.starts_with(['{', '"']))
         .or(detail.filter(|detail| detail.starts_with('{')))
         .unwrap_or(message);
-    // Anthropic writes `{"type":"error","error":{"type":…}}`; a plain string says its kind outside.
+    // A plain string says its kind beside it, if at all.
     if inner.starts_with('"') {
-        let failure = classify(message, &[kind]);
+        let failure = classify(message);
         return match json::filled(inner) {
             // `{"error":"invalid_api_key"}`: the text is the code.
             Some(text) if failure.kind == FailureKind::Unknown && kind_of(&text).is_some() => {
@@ -23,7 +23,7 @@ pub(crate) fn read(message: &str) -> Failure {
             None => failure,
         };
     }
-    classify(inner, &[])
+    classify(inner)
 }
 
 /// The failure in a body that is nothing but a complaint: `{"detail": "…"}`, `{"message": "…"}`.
@@ -33,36 +33,52 @@ pub(crate) fn complaint(message: &str) -> Option<Failure> {
     text.starts_with(['"', '{', '[']).then(|| read(message))
 }
 
-/// The failure in an error object, by the first of its fields that says a kind.
-fn classify(error: &str, more: &[Option<&str>]) -> Failure {
-    let [code, kind, status, status_code, err_code, error_code] = json::pick(
+/// The failure in an error object: its kind by the first of its fields that means one, its code the provider's own
+/// word, or else its number.
+fn classify(error: &str) -> Failure {
+    let [
+        code,
+        err_code,
+        error_code,
+        status,
+        kind,
+        status_code,
+        details,
+    ] = json::pick(
         error,
         [
             "code",
-            "type",
-            "status",
-            "status_code",
             "err_code",
             "error_code",
+            "status",
+            "type",
+            "status_code",
+            "details",
         ],
     );
-    let said = [code, err_code, error_code, kind, status, status_code];
-    let mut failure = Failure::new(FailureKind::Unknown);
-    let told = said
-        .into_iter()
-        .chain(more.iter().copied())
+    // Google's details say which argument is invalid: a key is another matter than a prompt.
+    let reason = details
+        .and_then(json::first)
+        .and_then(|detail| json::pick(detail, ["reason"])[0])
+        .filter(|reason| json::text(reason).is_some_and(|word| kind_of(&word).is_some()));
+    let said = [
+        reason,
+        code,
+        err_code,
+        error_code,
+        status,
+        kind,
+        status_code,
+    ];
+    let said: Vec<Said> = said
+        .iter()
         .flatten()
-        .filter_map(field);
-    for told in told {
-        // The first code that means something; else at least the first code.
-        if told.kind != FailureKind::Unknown {
-            failure = told;
-            break;
-        }
-        if failure.code.is_none() {
-            failure = told;
-        }
-    }
+        .filter_map(|raw| Said::read(raw))
+        .collect();
+    let word = said.iter().find_map(Said::word);
+    let number = said.iter().find_map(Said::number);
+    let meaning = said.iter().find_map(Said::meaning);
+    let failure = Failure::new(meaning.unwrap_or_default()).code(word.or(number));
     let [message, msg, err_msg, detail, reason, title, description] = json::pick(
         error,
         [
@@ -85,22 +101,218 @@ fn classify(error: &str, more: &[Option<&str>]) -> Failure {
     }
 }
 
-/// What one field says: a code in words, or an HTTP status.
-fn field(raw: &str) -> Option<Failure> {
-    if let Some(text) = json::filled(raw) {
-        return match text.parse::<u16>() {
-            Ok(status) => Failure::from_status(status),
-            Err(_) => Some(named(&text)),
-        };
+/// What one field says.
+enum Said {
+    Word(String),
+    Number(u64),
+}
+
+impl Said {
+    fn read(raw: &str) -> Option<Self> {
+        match json::filled(raw) {
+            // Every message of an error is of that type.
+            Some(word) if word.eq_ignore_ascii_case("error") => None,
+            Some(word) => Some(match word.parse() {
+                Ok(number) => Said::Number(number),
+                Err(_) => Said::Word(word.into_owned()),
+            }),
+            None => json::count(raw).map(Said::Number),
+        }
     }
-    let status = u16::try_from(json::count(raw)?).ok()?;
-    Failure::from_status(status).filter(|_| status < 600)
+
+    fn word(&self) -> Option<Name> {
+        match self {
+            Said::Word(word) => Name::outside(word),
+            Said::Number(_) => None,
+        }
+    }
+
+    fn number(&self) -> Option<Name> {
+        match self {
+            Said::Word(_) => None,
+            Said::Number(number) => Name::outside(&number.to_string()),
+        }
+    }
+
+    fn meaning(&self) -> Option<FailureKind> {
+        match self {
+            Said::Word(word) => kind_of(word),
+            // Other numbers are a provider's own.
+            Said::Number(number) => u16::try_from(*number)
+                .ok()
+                .filter(|status| *status < 600)
+                .and_then(Failure::from_status)
+                .map(|failure| failure.kind),
+        }
+    }
 }
 
 /// A failure of which the provider gave the code.
 pub(crate) fn named(code: &str) -> Failure {
     Failure::new(kind_of(code).unwrap_or_default()).code(Name::outside(code))
 }
+
+/// What codes and types mean, in small letters, without what is neither letter nor digit, without `error` and
+/// `exception` at their end. One table for all providers: none of them gives a word another meaning.
+const MEANINGS: [(FailureKind, &[&str]); 9] = [
+    (
+        FailureKind::Authentication,
+        &[
+            "authentication",
+            "invalidapikey",
+            "invalidauthentication",
+            "unauthenticated",
+            "invalidauth",
+            "unauthorized",
+            "expiredtoken",
+            "unrecognizedclient",
+            "missingapikey",
+            "apikeyinvalid",
+            "quotanotauthenticated",
+            "invalidcredentials",
+            "tokenexpired",
+            "incorrectapikey",
+            "missingauthentication",
+            "authenticationfailed",
+            "notauthorised",
+        ],
+    ),
+    (
+        FailureKind::Authorization,
+        &[
+            "permission",
+            "permissiondenied",
+            "insufficientpermissions",
+            "accessdenied",
+            "forbidden",
+            "accountdeactivated",
+            "unsupportedcountryregionterritory",
+            "missingpermissions",
+        ],
+    ),
+    (
+        FailureKind::Quota,
+        &[
+            "insufficientquota",
+            "billing",
+            "billinghardlimitreached",
+            "billingnotactive",
+            "servicequotaexceeded",
+            "asrpaymentrequired",
+            "paymentrequired",
+            "quotaexceeded",
+            "insufficientcredits",
+            "insufficientfunds",
+            "insufficientbalance",
+            "insufficientmoney",
+            "exceededcurrentquota",
+        ],
+    ),
+    (
+        FailureKind::RateLimit,
+        &[
+            "ratelimit",
+            "ratelimitexceeded",
+            "ratelimited",
+            "toomanyrequests",
+            "resourceexhausted",
+            "throttling",
+            "tokens",
+            "requests",
+            "toomanyconcurrentrequests",
+            "concurrencylimitexceeded",
+            "concurrencylimit",
+        ],
+    ),
+    (
+        FailureKind::Overloaded,
+        &[
+            "overloaded",
+            "unavailable",
+            "serviceunavailable",
+            "engineoverloaded",
+            "slowdown",
+            "modelnotready",
+            "systembusy",
+            "systemoverloaded",
+            "serveroverloaded",
+            "overloadedmodel",
+        ],
+    ),
+    (
+        FailureKind::Timeout,
+        &[
+            "timeout",
+            "deadlineexceeded",
+            "modeltimeout",
+            "requesttimeout",
+            "net0001",
+        ],
+    ),
+    (
+        FailureKind::Server,
+        &[
+            "server",
+            "internalserver",
+            "internal",
+            "api",
+            "modelstream",
+            "model",
+            "serverinternal",
+            "unknownserver",
+            "backend",
+            "vectorstoretimeout",
+        ],
+    ),
+    (
+        FailureKind::InvalidRequest,
+        &[
+            "invalidrequest",
+            "badrequest",
+            "notfound",
+            "modelnotfound",
+            "invalidargument",
+            "failedprecondition",
+            "outofrange",
+            "contextlengthexceeded",
+            "requesttoolarge",
+            "validation",
+            "resourcenotfound",
+            "invalidvalue",
+            "invalidtype",
+            "unsupportedvalue",
+            "unsupportedparameter",
+            "unknownparameter",
+            "missingrequiredparameter",
+            "previousresponsenotfound",
+            "conflict",
+            "unprocessableentity",
+            "unsupporteddata",
+            "data0000",
+            "invalidquery",
+            "invalidparameter",
+            "stringabovemaxlength",
+            "modeldecommissioned",
+            "jsonvalidatefailed",
+            "tooluse",
+            "toolusefailed",
+            "invalidprompt",
+            "invalidrequestprompt",
+            "deploymentnotfound",
+            "invalidrequestmessage",
+            "contentpolicyviolation",
+            "contentfilter",
+            "invalidmodel",
+            "modelnotavailable",
+            "responsecancelnotactive",
+            "conversationalreadyhasactiveresponse",
+        ],
+    ),
+    (
+        FailureKind::Connectivity,
+        &["connection", "connectionreset", "connectionclosed"],
+    ),
+];
 
 /// The kind that a provider's code or type means; `None` where it means nothing by itself.
 fn kind_of(code: &str) -> Option<FailureKind> {
@@ -116,104 +328,10 @@ fn kind_of(code: &str) -> Option<FailureKind> {
         .strip_suffix("exception")
         .or(plain.strip_suffix("error"))
         .unwrap_or(&plain);
-    use FailureKind as Kind;
-    Some(match stem {
-        "authentication"
-        | "invalidapikey"
-        | "invalidauthentication"
-        | "unauthenticated"
-        | "invalidauth"
-        | "unauthorized"
-        | "expiredtoken"
-        | "unrecognizedclient"
-        | "missingapikey"
-        | "quotanotauthenticated"
-        | "invalidcredentials"
-        | "tokenexpired"
-        | "incorrectapikey"
-        | "missingauthentication"
-        | "authenticationfailed"
-        | "notauthorised" => Kind::Authentication,
-        "permission"
-        | "permissiondenied"
-        | "insufficientpermissions"
-        | "accessdenied"
-        | "forbidden"
-        | "accountdeactivated"
-        | "unsupportedcountryregionterritory"
-        | "missingpermissions" => Kind::Authorization,
-        "insufficientquota"
-        | "billing"
-        | "billinghardlimitreached"
-        | "billingnotactive"
-        | "servicequotaexceeded"
-        | "asrpaymentrequired"
-        | "paymentrequired"
-        | "quotaexceeded"
-        | "insufficientcredits"
-        | "insufficientfunds"
-        | "insufficientbalance"
-        | "insufficientmoney"
-        | "exceededcurrentquota" => Kind::Quota,
-        "ratelimit"
-        | "ratelimitexceeded"
-        | "ratelimited"
-        | "toomanyrequests"
-        | "resourceexhausted"
-        | "throttling"
-        | "tokens"
-        | "requests"
-        | "toomanyconcurrentrequests"
-        | "concurrencylimitexceeded"
-        | "concurrencylimit" => Kind::RateLimit,
-        "overloaded" | "unavailable" | "serviceunavailable" | "engineoverloaded" | "slowdown"
-        | "modelnotready" | "systembusy" | "systemoverloaded" | "serveroverloaded"
-        | "overloadedmodel" => Kind::Overloaded,
-        "timeout" | "deadlineexceeded" | "modeltimeout" | "requesttimeout" | "net0001" => {
-            Kind::Timeout
-        }
-        "server" | "internalserver" | "internal" | "api" | "modelstream" | "model"
-        | "serverinternal" | "unknownserver" | "backend" | "vectorstoretimeout" => Kind::Server,
-        "invalidrequest"
-        | "badrequest"
-        | "notfound"
-        | "modelnotfound"
-        | "invalidargument"
-        | "failedprecondition"
-        | "outofrange"
-        | "contextlengthexceeded"
-        | "requesttoolarge"
-        | "validation"
-        | "resourcenotfound"
-        | "invalidvalue"
-        | "invalidtype"
-        | "unsupportedvalue"
-        | "unsupportedparameter"
-        | "unknownparameter"
-        | "missingrequiredparameter"
-        | "previousresponsenotfound"
-        | "conflict"
-        | "unprocessableentity"
-        | "unsupporteddata"
-        | "data0000"
-        | "invalidquery"
-        | "invalidparameter"
-        | "stringabovemaxlength"
-        | "modeldecommissioned"
-        | "jsonvalidatefailed"
-        | "tooluse"
-        | "toolusefailed"
-        | "invalidprompt"
-        | "invalidrequestmessage"
-        | "contentpolicyviolation"
-        | "contentfilter"
-        | "invalidmodel"
-        | "modelnotavailable"
-        | "responsecancelnotactive"
-        | "conversationalreadyhasactiveresponse" => Kind::InvalidRequest,
-        "connection" | "connectionreset" | "connectionclosed" => Kind::Connectivity,
-        _ => return None,
-    })
+    MEANINGS
+        .iter()
+        .find(|(_, words)| words.contains(&stem))
+        .map(|(kind, _)| *kind)
 }
 
 #[cfg(test)]
@@ -242,7 +360,7 @@ mod tests {
             (
                 r#"{"error":{"message":"odd","type":"invalid_request_error","param":"model","code":"brand_new"}}"#,
                 FailureKind::InvalidRequest,
-                "invalid_request_error",
+                "brand_new",
             ),
             (
                 r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#,
@@ -252,7 +370,17 @@ mod tests {
             (
                 r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}"#,
                 FailureKind::RateLimit,
-                "429",
+                "RESOURCE_EXHAUSTED",
+            ),
+            (
+                r#"{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#,
+                FailureKind::Authentication,
+                "API_KEY_INVALID",
+            ),
+            (
+                r#"{"object":"error","code":"3210","type":"invalid_request_prompt","message":"m"}"#,
+                FailureKind::InvalidRequest,
+                "invalid_request_prompt",
             ),
             (
                 r#"{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"r"}"#,
@@ -262,7 +390,7 @@ mod tests {
             (
                 r#"{"type":"error","status_code":400,"error_code":"voice_x","message":"m","done":true}"#,
                 FailureKind::InvalidRequest,
-                "400",
+                "voice_x",
             ),
             (
                 r#"{"detail":{"status":"quota_exceeded","message":"m"}}"#,
@@ -270,7 +398,7 @@ mod tests {
                 "quota_exceeded",
             ),
             (
-                r#"{"error":{"message":"m","status_code":400,"type":"x"}}"#,
+                r#"{"error":{"message":"m","status_code":400}}"#,
                 FailureKind::InvalidRequest,
                 "400",
             ),

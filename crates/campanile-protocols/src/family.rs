@@ -1,9 +1,11 @@
-//! Which decoder reads what: by the endpoint's name or path, else by the shape of the first message.
+//! Which decoder reads what: by the endpoint's name or path, else [by the shape](by_shape) of the first message.
 
 use crate::wire::{Decoder, Out, Read};
 use crate::{Inclusive, json};
 use crate::{anthropic, bedrock, cartesia, cohere, deepgram, gemini, local, openai, speech};
 use campanile_core::{Decode, Name};
+
+pub use crate::shape::by_shape;
 
 /// A decoder that also keeps the inclusive totals.
 pub trait Reports: Decode {
@@ -29,12 +31,6 @@ impl<R: Read> Reports for Decoder<R> {
 #[must_use]
 pub fn family(provider: &str, endpoint: &str) -> Option<Box<dyn Reports>> {
     Family::of(provider, endpoint).map(|family| family.decoder(provider))
-}
-
-/// A decoder that chooses its family when it sees the first message that tells.
-#[must_use]
-pub fn by_shape(provider: &str) -> Box<dyn Reports> {
-    boxed::<Any>(provider)
 }
 
 /// The wires that this crate knows.
@@ -152,7 +148,7 @@ impl Family {
 
     /// Endpoints that mean the same wherever they are served. The order matters: the first match wins.
     fn anywhere(name: &str) -> Option<Self> {
-        const NAMES: [(&str, Family); 26] = [
+        const NAMES: [(&str, Family); 27] = [
             ("chat.completions", Family::Chat),
             ("realtime", Family::Realtime),
             ("responses", Family::Responses),
@@ -163,7 +159,8 @@ impl Family {
             ("images", Family::Images),
             ("image.generat", Family::Images),
             ("converse", Family::Bedrock),
-            ("invoke", Family::Bedrock),
+            ("invoke_model", Family::Bedrock),
+            (".invoke", Family::Bedrock),
             ("generate_content", Family::Gemini),
             ("generatecontent", Family::Gemini),
             ("embed_content", Family::Gemini),
@@ -212,7 +209,7 @@ impl Family {
     }
 }
 
-fn boxed<R: Read + 'static>(provider: &str) -> Box<dyn Reports> {
+pub(crate) fn boxed<R: Read + 'static>(provider: &str) -> Box<dyn Reports> {
     Box::new(named(Decoder::<R>::new(), provider))
 }
 
@@ -235,129 +232,9 @@ impl Read for Nothing {
     }
 }
 
-/// Reads whatever comes, by its shape.
-#[derive(Debug, Default)]
-pub(crate) struct Any {
-    shape: Option<Shape>,
-    chat: openai::chat::Chat,
-    responses: openai::responses::Responses,
-    realtime: openai::realtime::Realtime,
-    results: openai::audio::Results,
-    anthropic: anthropic::Messages,
-    gemini: gemini::Gemini,
-    bedrock: bedrock::Bedrock,
-    cohere: cohere::Cohere,
-    local: local::Local,
-    deepgram: deepgram::prerecorded::Prerecorded,
-    transcripts: speech::Transcripts,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Shape {
-    Chat,
-    Responses,
-    Realtime,
-    Results,
-    Anthropic,
-    Gemini,
-    Bedrock,
-    Cohere,
-    Local,
-    Deepgram,
-    Transcripts,
-}
-
-impl Read for Any {
-    fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
-        self.shape = self.shape.or_else(|| shape(event, message));
-        match self.shape.unwrap_or(Shape::Local) {
-            Shape::Chat => self.chat.message(event, message, out),
-            Shape::Responses => self.responses.message(event, message, out),
-            Shape::Realtime => self.realtime.message(event, message, out),
-            Shape::Results => self.results.message(event, message, out),
-            Shape::Anthropic => self.anthropic.message(event, message, out),
-            Shape::Gemini => self.gemini.message(event, message, out),
-            Shape::Bedrock => self.bedrock.message(event, message, out),
-            Shape::Cohere => self.cohere.message(event, message, out),
-            Shape::Local => self.local.message(event, message, out),
-            Shape::Deepgram => self.deepgram.message(event, message, out),
-            Shape::Transcripts => self.transcripts.message(event, message, out),
-        }
-    }
-
-    fn ended(&mut self, out: &mut Out<'_>) {
-        self.bedrock.ended(out);
-    }
-}
-
-/// The family whose keys a message has; `None` where it could be anybody's.
-fn shape(event: &str, message: &str) -> Option<Shape> {
-    let [kind, event_type, object] = json::pick(message, ["type", "event_type", "object"]);
-    let kind = kind.or(event_type).and_then(json::text);
-    let kind = kind.as_deref().unwrap_or(event);
-    let by_kind = match kind {
-        "message_start" | "message" | "content_block_start" | "content_block_delta" => {
-            Some(Shape::Anthropic)
-        }
-        "message-start" | "stream-start" | "text-generation" | "message-end" | "stream-end" => {
-            Some(Shape::Cohere)
-        }
-        "messageStart" | "contentBlockDelta" => Some(Shape::Bedrock),
-        kind if kind.starts_with("session.") => Some(Shape::Realtime),
-        kind if kind.starts_with("response.") => Some(Shape::Responses),
-        kind if kind.starts_with("interaction") => Some(Shape::Gemini),
-        kind if kind.starts_with("transcript.") => Some(Shape::Results),
-        _ if matches!(object, Some("\"response\"" | "\"thread.run\"")) => Some(Shape::Responses),
-        _ => None,
-    };
-    by_kind.or_else(|| by_keys(message))
-}
-
-fn by_keys(message: &str) -> Option<Shape> {
-    const KEYS: [(&str, Shape); 18] = [
-        ("choices", Shape::Chat),
-        ("x_groq", Shape::Chat),
-        ("usageMetadata", Shape::Gemini),
-        ("candidates", Shape::Gemini),
-        ("serverContent", Shape::Gemini),
-        ("setupComplete", Shape::Gemini),
-        ("prompt_eval_count", Shape::Local),
-        ("generated_text", Shape::Local),
-        ("inputTextTokenCount", Shape::Bedrock),
-        ("generation_token_count", Shape::Bedrock),
-        ("amazon-bedrock-invocationMetrics", Shape::Bedrock),
-        ("stop_reason", Shape::Anthropic),
-        ("monologues", Shape::Transcripts),
-        ("audio_duration", Shape::Transcripts),
-        ("segments", Shape::Results),
-        ("words", Shape::Results),
-        ("duration", Shape::Results),
-        ("embeddings", Shape::Cohere),
-    ];
-    let found = json::pick(message, KEYS.map(|(key, _)| key));
-    let by_key = found
-        .iter()
-        .zip(KEYS)
-        .find(|(raw, _)| raw.is_some())
-        .map(|(_, (_, shape))| shape);
-    let has = |path: &[&str]| json::at(message, path).is_some();
-    match by_key {
-        Some(Shape::Cohere) if !has(&["meta"]) => None,
-        Some(shape) => Some(shape),
-        None if has(&["usage", "inputTokens"]) => Some(Shape::Bedrock),
-        None if has(&["meta", "billed_units"]) || has(&["usage", "billed_units"]) => {
-            Some(Shape::Cohere)
-        }
-        None if has(&["metadata", "duration"]) => Some(Shape::Deepgram),
-        None if has(&["usage", "total_input_tokens"]) => Some(Shape::Gemini),
-        None => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use campanile_core::{Frame, Noted};
 
     #[test]
     fn endpoints_mean_the_same_wherever_they_are() {
@@ -389,42 +266,6 @@ mod tests {
             ("newcomer", "newcomer.messages", Family::Anthropic),
         ] {
             assert_eq!(Family::of(provider, endpoint), Some(family), "{endpoint}");
-        }
-    }
-
-    #[test]
-    fn a_newcomer_is_read_by_its_shape() {
-        for (body, input) in [
-            (
-                r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":1}}"#,
-                5,
-            ),
-            (
-                r#"{"type":"message","content":[],"usage":{"input_tokens":5,"output_tokens":1}}"#,
-                5,
-            ),
-            (r#"{"usageMetadata":{"promptTokenCount":5}}"#, 5),
-            (r#"{"usage":{"inputTokens":5,"outputTokens":1}}"#, 5),
-            (
-                r#"{"object":"response","usage":{"input_tokens":5,"output_tokens":1}}"#,
-                5,
-            ),
-            (
-                r#"{"result":{"response":"Hi","usage":{"prompt_tokens":5}},"success":true}"#,
-                5,
-            ),
-            (r#"{"model":"m","done":true,"prompt_eval_count":5}"#, 5),
-            (
-                r#"{"text":"Hi","meta":{"billed_units":{"input_tokens":5}}}"#,
-                5,
-            ),
-        ] {
-            let (mut decoder, mut noted) = (by_shape("newcomer"), Noted::new());
-            decoder.received(Frame::Body(body.as_bytes()), &mut noted);
-            decoder.ended(&mut noted);
-            assert_eq!(decoder.inclusive().input_tokens, Some(input), "{body}");
-            let served = noted.noted_served().unwrap();
-            assert_eq!(served.provider.as_deref(), Some("newcomer"));
         }
     }
 }

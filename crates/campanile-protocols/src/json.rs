@@ -242,6 +242,8 @@ mod tests {
             pick(r#"{"model":"m","usage":{"a":1"#, ["model", "usage"]),
             [Some("\"m\""), None]
         );
+        // Who knows how many digits were to follow.
+        assert_eq!(pick(r#"{"a":12"#, ["a"]), [None]);
     }
 
     #[test]

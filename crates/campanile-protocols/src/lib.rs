@@ -71,6 +71,7 @@ pub mod openai;
 pub mod recorded;
 mod report;
 mod request;
+mod shape;
 pub mod speech;
 mod turns;
 mod wire;

@@ -1,15 +1,18 @@
 //! Lines and server-sent events, cut anywhere, in constant memory.
 
+use crate::documents::Documents;
 use memchr::memchr;
 
-/// The longest line that is put together from pieces. A longer one is skipped, and counted.
+/// The longest line that is put together from pieces. Of a longer one, the document that it holds is read without its
+/// largest parts; without a document it is skipped. Both are counted.
 const MAX_LINE: usize = 1 << 20;
 
 /// Cuts bytes into lines without their ends (LF or CRLF).
 #[derive(Default)]
 pub(crate) struct Lines {
     kept: Vec<u8>,
-    skipping: bool,
+    /// The line is too long: this reads on.
+    long: Option<Box<Documents>>,
     /// How many lines were too long.
     pub(crate) skipped: u64,
 }
@@ -20,41 +23,45 @@ impl Lines {
         while let Some(end) = memchr(b'\n', bytes) {
             let (line, rest) = bytes.split_at(end);
             bytes = rest.get(1..).unwrap_or_default();
-            if self.skipping {
-                self.skipping = false;
-            } else if self.kept.is_empty() && line.len() <= MAX_LINE {
+            if self.kept.is_empty() && self.long.is_none() && line.len() <= MAX_LINE {
                 take(without_return(line));
             } else {
-                self.keep(line);
-                if !std::mem::take(&mut self.skipping) {
-                    take(without_return(&self.kept));
-                }
-                self.kept.clear();
+                self.keep(line, take);
+                self.end(take);
             }
         }
-        if !self.skipping {
-            self.keep(bytes);
-        }
+        self.keep(bytes, take);
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        if self.kept.len() + bytes.len() > MAX_LINE {
-            self.kept = Vec::new();
-            self.skipping = true;
-            self.skipped += 1;
-        } else {
+    fn keep(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8])) {
+        if self.long.is_none() && self.kept.len() + bytes.len() <= MAX_LINE {
             self.kept.extend_from_slice(bytes);
+            return;
+        }
+        let head = std::mem::take(&mut self.kept);
+        let long = self.long.get_or_insert_with(|| {
+            self.skipped += 1;
+            Box::default()
+        });
+        for piece in [head.as_slice(), bytes] {
+            long.feed(piece, &mut |document| take(&data(document)));
         }
     }
 
-    /// The last line, if it had no end.
+    /// The line is over; or the last line, if it had no end.
     pub(crate) fn end(&mut self, take: &mut dyn FnMut(&[u8])) {
-        if !self.kept.is_empty() {
+        if let Some(mut long) = self.long.take() {
+            long.end(&mut |document| take(&data(document)));
+        } else if !self.kept.is_empty() {
             take(without_return(&self.kept));
-            self.kept = Vec::new();
+            self.kept.clear();
         }
-        self.skipping = false;
     }
+}
+
+/// A document as the line that it was found in.
+fn data(document: &[u8]) -> Vec<u8> {
+    [b"data: ", document].concat()
 }
 
 fn without_return(line: &[u8]) -> &[u8] {
@@ -162,6 +169,25 @@ mod tests {
 
         for cut in 0..body.len() {
             assert_eq!(events(&[&body[..cut], &body[cut..]]), whole, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_huge_event_is_read_without_its_image() {
+        let body = format!(
+            "event: done\ndata: {{\"type\":\"done\",\"response\":{{\"image\":\"{}\",\"usage\":{{\"a\":1}}}}}}\r\n\r\ndata: {{\"b\":2}}\n\n",
+            "x".repeat(2 * MAX_LINE)
+        );
+        let small = "{\"type\":\"done\",\"response\":{\"image\":\"\",\"usage\":{\"a\":1}}}";
+        let pair = |name: &str, data: &str| (name.to_owned(), data.to_owned());
+
+        for piece in [4_096, body.len()] {
+            let pieces: Vec<&[u8]> = body.as_bytes().chunks(piece).collect();
+            assert_eq!(
+                events(&pieces),
+                [pair("done", small), pair("", "{\"b\":2}")],
+                "{piece}"
+            );
         }
     }
 

@@ -47,13 +47,24 @@ impl Read for Local {
 
 /// Reads the counts that servers put beside their text.
 fn counts(message: &str) -> Report {
-    let [prompt, made, prompt_total, made_total, details, metrics] = pick(
+    let [
+        prompt,
+        made,
+        prompt_total,
+        made_total,
+        evaluated,
+        predicted,
+        details,
+        metrics,
+    ] = pick(
         message,
         [
             "prompt_eval_count",
             "eval_count",
             "num_tokens_prompt_total",
             "num_tokens_generated",
+            "tokens_evaluated",
+            "tokens_predicted",
             "details",
             "metrics",
         ],
@@ -64,9 +75,14 @@ fn counts(message: &str) -> Report {
         ["input_token_count", "output_token_count"],
     );
     let mut report = Report::default();
-    report.totals.input_tokens = prompt.or(prompt_total).or(metric_in).and_then(count);
+    report.totals.input_tokens = prompt
+        .or(prompt_total)
+        .or(evaluated)
+        .or(metric_in)
+        .and_then(count);
     report.totals.output_tokens = made
         .or(made_total)
+        .or(predicted)
         .or(generated)
         .or(metric_out)
         .and_then(count);
@@ -156,6 +172,36 @@ mod tests {
 
         assert_eq!(decoder.inclusive().input_tokens, Some(7));
         assert_eq!(decoder.inclusive().output_tokens, Some(2));
+    }
+
+    #[test]
+    fn each_server_has_its_own_words() {
+        for (body, input, output) in [
+            (
+                r#"{"content":"Hi","tokens_evaluated":5,"tokens_predicted":2}"#,
+                Some(5),
+                2,
+            ),
+            (
+                r#"{"completions":[],"num_tokens_prompt_total":5,"num_tokens_generated":2}"#,
+                Some(5),
+                2,
+            ),
+            (
+                r#"[{"generated_text":"Hi","details":{"generated_tokens":2}}]"#,
+                None,
+                2,
+            ),
+            (
+                r#"{"output":[],"metrics":{"input_token_count":5,"output_token_count":2}}"#,
+                Some(5),
+                2,
+            ),
+        ] {
+            let (decoder, _) = read(body);
+            assert_eq!(decoder.inclusive().input_tokens, input, "{body}");
+            assert_eq!(decoder.inclusive().output_tokens, Some(output), "{body}");
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use crate::family::{Family, Reports, by_shape, named};
 use crate::{Inclusive, base64, bedrock, deepgram};
-use campanile_core::{Frame, Noted};
+use campanile_core::{
+    Count, Evidence, Facts, Failure, FailureKind, Frame, Meter, Name, Noted, Served, Usage,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -68,29 +70,104 @@ impl std::fmt::Debug for Record {
     }
 }
 
+/// Everything that a recording says.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Reading {
+    /// The inclusive totals, as the provider shows them.
+    pub totals: Inclusive,
+    /// What is billed, by meter.
+    pub usage: Usage,
+    /// Who served it, and under which terms.
+    pub served: Served,
+    /// Why it failed, where it did.
+    pub failure: Option<Failure>,
+}
+
 /// What the response reports. An error (a status from 400 on) uses nothing: all is `None`.
 #[must_use]
 pub fn read(record: &Record) -> Inclusive {
+    decode(record).totals
+}
+
+/// Everything that the response says. Characters that were sent to be spoken are taken from the request
+/// (`input_characters`) where the response does not report them.
+#[must_use]
+pub fn decode(record: &Record) -> Reading {
     let mut decoder = decoder(record);
-    if record.status >= 400 {
-        return Inclusive::default();
-    }
+    let mut reading = Reading::default();
     let mut noted = Noted::new();
+    let mut feed = |frame: Option<Frame<'_>>| {
+        match frame {
+            Some(frame) => decoder.received(frame, &mut noted),
+            None => decoder.ended(&mut noted),
+        }
+        reading.hear(&noted);
+        noted.clear();
+    };
     if record.transport == "ws" {
         for frame in record.body.lines().filter(|line| !line.trim().is_empty()) {
-            noted.clear();
-            decoder.received(Frame::Text(frame), &mut noted);
+            feed(Some(Frame::Text(frame)));
         }
     } else if record.body_encoding == "base64" {
         // Bytes that are not what they should be are no response.
         let bytes = base64::decode(&record.body).unwrap_or_default();
-        decoder.received(Frame::Body(&bytes), &mut noted);
+        feed(Some(Frame::Body(&bytes)));
     } else {
-        decoder.received(Frame::Body(record.body.as_bytes()), &mut noted);
+        feed(Some(Frame::Body(record.body.as_bytes())));
     }
-    noted.clear();
-    decoder.ended(&mut noted);
-    decoder.inclusive().clone()
+    feed(None);
+    reading.totals = decoder.inclusive().clone();
+    reading.finish(record);
+    reading
+}
+
+impl Reading {
+    fn hear(&mut self, noted: &Noted) {
+        for (meter, count) in noted.noted_usage().into_iter().flat_map(Usage::iter) {
+            self.usage.set(meter, count);
+        }
+        if let Some(served) = noted.noted_served() {
+            self.served.update(served);
+        }
+        if self.failure.is_none() {
+            self.failure = noted.failure();
+        }
+    }
+
+    /// What the request and the status say.
+    fn finish(&mut self, record: &Record) {
+        let text = |field| record.request.get(field).and_then(|value| value.as_str());
+        self.served.requested = text("model").and_then(Name::outside);
+        if record.status >= 400 {
+            self.totals = Inclusive::default();
+            self.usage = Usage::new();
+            // The body says more than the status, unless it says it in words alone.
+            let status = Failure::from_status(record.status);
+            self.failure = match (self.failure.take(), status) {
+                (Some(body), Some(status)) if body.kind == FailureKind::Unknown => {
+                    let code = body.code.clone().or(status.code);
+                    Some(body.kind(status.kind).code(code))
+                }
+                (body, status) => body.or(status),
+            };
+            return;
+        }
+        // ElevenLabs says its bill in a header of the audio.
+        let billed = record.headers.get("character-cost");
+        if let Some(billed) = billed.and_then(|cost| cost.as_str()?.parse().ok()) {
+            self.totals.characters.get_or_insert(billed);
+            let count = Count::exact(billed, Evidence::Reported);
+            self.usage.set(Meter::Characters, count);
+        }
+        let sent = record.request.get("input_characters");
+        if let Some(sent) = sent.and_then(serde_json::Value::as_u64)
+            && self.usage.get(Meter::Characters).is_none()
+        {
+            let count = Count::exact(sent, Evidence::Measured);
+            self.usage.set(Meter::Characters, count);
+        }
+    }
 }
 
 /// The decoder for a record, with the headers that count.
@@ -109,6 +186,10 @@ fn decoder(record: &Record) -> Box<dyn Reports> {
         Some(Family::Bedrock) => {
             let decoder = bedrock::Decoder::new().headers(headers());
             Box::new(named(decoder, provider))
+        }
+        // One path serves recordings and sockets.
+        Some(Family::DeepgramRecording) if record.transport == "ws" => {
+            Family::DeepgramLive.decoder(provider)
         }
         Some(Family::DeepgramSpeak) => {
             let decoder = deepgram::speak::Decoder::new().headers(headers());
@@ -134,6 +215,35 @@ mod tests {
         );
 
         assert_eq!(read(&failed), Inclusive::default());
+    }
+
+    #[test]
+    fn a_reading_can_be_priced() {
+        let spoken = record(
+            r#"{"provider":"openai","endpoint":"openai.audio.speech","transport":"binary","status":200,"request":{"model":"tts-1","input_characters":5},"body_encoding":"base64","body":"SUQz"}"#,
+        );
+
+        let reading = decode(&spoken);
+
+        assert_eq!(reading.totals, Inclusive::default());
+        assert_eq!(reading.usage.at_least(Meter::Characters), 5);
+        assert_eq!(reading.served.requested.as_deref(), Some("tts-1"));
+        assert_eq!(reading.served.provider.as_deref(), Some("openai"));
+        let failed = record(
+            r#"{"endpoint":"x.chat.completions","status":429,"body":"{\"detail\":\"slow down\"}"}"#,
+        );
+        let failure = decode(&failed).failure.unwrap();
+        assert_eq!((failure.retryable, failure.chain.len()), (true, 1));
+    }
+
+    #[test]
+    fn a_header_may_be_the_bill() {
+        let spoken = record(
+            r#"{"provider":"elevenlabs","endpoint":"elevenlabs.text_to_speech","transport":"binary","status":200,"request":{"input_characters":9},"headers":{"character-cost":"7"},"body":""}"#,
+        );
+
+        assert_eq!(read(&spoken).characters, Some(7));
+        assert_eq!(decode(&spoken).usage.at_least(Meter::Characters), 7);
     }
 
     #[test]

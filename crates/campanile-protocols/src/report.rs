@@ -136,58 +136,21 @@ impl Report {
 
     fn note_input(&self, noted: &mut Noted) {
         let totals = &self.totals;
-        let zero = |part: Option<u64>| part.unwrap_or(0);
-        let cached = zero(totals.cached_input_tokens);
-        let written = zero(totals.cache_write_tokens);
-        let long = zero(self.long_write).min(written);
-        let audio = zero(totals.audio_input_tokens);
-        let image = zero(self.image_in);
-        let all = totals.input_tokens;
-
-        // A part of the cache may be audio or image: where nobody says how much, it is a range.
-        let spare = |parts: u64| all.map_or(0, |all| parts.saturating_sub(all));
-        let told = self.cached_audio.is_some() || self.cached_image.is_some();
-        let cached_audio = match self.cached_audio {
-            Some(both) => range(both.min(audio).min(cached), both.min(audio).min(cached)),
-            None if told => range(0, 0),
-            None => range(
-                spare(add(&[cached, written, audio, image])).min(audio.min(cached)),
-                audio.min(cached),
-            ),
-        };
-        let cached_image = match self.cached_image {
-            Some(both) => range(both.min(image).min(cached), both.min(image).min(cached)),
-            None if told => range(0, 0),
-            None => range(
-                spare(add(&[cached, written, image, audio])).min(image.min(cached)),
-                image.min(cached),
-            ),
-        };
-        let both = range(
-            cached_audio.0.saturating_add(cached_image.0),
-            cached_audio.1.saturating_add(cached_image.1),
-        );
-
-        if let Some(all) = all {
+        let [cached, written, audio, image] = self.input_parts();
+        let long = self.long_write.unwrap_or(0).min(written);
+        let overlap = self.overlap();
+        let both = overlap.both(cached);
+        if let Some(all) = totals.input_tokens {
             let parts = add(&[cached, written, audio, image]);
             if parts.saturating_sub(both.1) > all {
-                // The parts exceed the whole: what is fresh lies anywhere in it, and a part may be less than it says.
                 return self.note_contradiction(noted, all);
             }
-            bounds(
-                noted,
-                Meter::InputTokens,
-                all.saturating_add(both.0).saturating_sub(parts),
-                all.saturating_add(both.1).saturating_sub(parts).min(all),
-            );
+            let fresh = |both: u64| all.saturating_add(both).saturating_sub(parts).min(all);
+            bounds(noted, Meter::InputTokens, (fresh(both.0), fresh(both.1)));
         }
         if totals.cached_input_tokens.is_some() {
-            bounds(
-                noted,
-                Meter::CachedInputTokens,
-                cached.saturating_sub(both.1),
-                cached.saturating_sub(both.0),
-            );
+            let text = without(cached, both);
+            bounds(noted, Meter::CachedInputTokens, text);
         }
         if totals.cache_write_tokens.is_some() {
             exact(noted, Meter::CacheWriteTokens, Some(written - long));
@@ -198,39 +161,57 @@ impl Report {
             self.long_write.map(|_| long),
         );
         if totals.audio_input_tokens.is_some() {
-            bounds(
-                noted,
-                Meter::AudioInputTokens,
-                audio - cached_audio.1.min(audio),
-                audio - cached_audio.0.min(audio),
-            );
-        }
-        if cached_audio.1 > 0 || self.cached_audio.is_some() {
-            bounds(
-                noted,
-                Meter::CachedAudioTokens,
-                cached_audio.0,
-                cached_audio.1,
-            );
+            let fresh = without(audio, overlap.audio);
+            bounds(noted, Meter::AudioInputTokens, fresh);
         }
         if self.image_in.is_some() {
-            bounds(
-                noted,
-                Meter::ImageInputTokens,
-                image - cached_image.1.min(image),
-                image - cached_image.0.min(image),
-            );
+            let fresh = without(image, overlap.image);
+            bounds(noted, Meter::ImageInputTokens, fresh);
         }
-        if cached_image.1 > 0 || self.cached_image.is_some() {
-            bounds(
-                noted,
-                Meter::CachedImageTokens,
-                cached_image.0,
-                cached_image.1,
-            );
+        if self.cached_audio.is_some() || overlap.audio.1 > 0 {
+            bounds(noted, Meter::CachedAudioTokens, overlap.audio);
+        }
+        if self.cached_image.is_some() || overlap.image.1 > 0 {
+            bounds(noted, Meter::CachedImageTokens, overlap.image);
         }
     }
 
+    /// Cached, written, audio, image: zero where nobody said.
+    fn input_parts(&self) -> [u64; 4] {
+        [
+            self.totals.cached_input_tokens,
+            self.totals.cache_write_tokens,
+            self.totals.audio_input_tokens,
+            self.image_in,
+        ]
+        .map(Option::unwrap_or_default)
+    }
+
+    /// How much of the cache is audio and image: a range, where nobody says.
+    fn overlap(&self) -> Overlap {
+        let parts = self.input_parts();
+        let [cached, _, audio, image] = parts;
+        let told = self.cached_audio.is_some() || self.cached_image.is_some();
+        // What does not fit beside one another must be the same tokens.
+        let spare = self
+            .totals
+            .input_tokens
+            .map_or(0, |all| add(&parts).saturating_sub(all));
+        let range = |said: Option<u64>, part: u64, other: u64| {
+            let most = part.min(cached);
+            match said {
+                Some(said) => (said.min(most), said.min(most)),
+                None if told => (0, 0),
+                None => (spare.saturating_sub(other.min(cached)).min(most), most),
+            }
+        };
+        Overlap {
+            audio: range(self.cached_audio, audio, image),
+            image: range(self.cached_image, image, audio),
+        }
+    }
+
+    /// The parts exceed the whole: what is fresh lies anywhere in it, and a part may be less than it says.
     fn note_contradiction(&self, noted: &mut Noted, all: u64) {
         unsure(noted, Meter::InputTokens, 0, all);
         let mut part = |meter, count: Option<u64>| {
@@ -279,12 +260,34 @@ impl Report {
     }
 }
 
-fn add(parts: &[u64]) -> u64 {
-    parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
+/// Tokens that are counted under two names, at least and at most.
+#[derive(Clone, Copy, Debug)]
+struct Overlap {
+    audio: (u64, u64),
+    image: (u64, u64),
 }
 
-fn range(at_least: u64, at_most: u64) -> (u64, u64) {
-    (at_least.min(at_most), at_most)
+impl Overlap {
+    /// Both together, which are no more than the cache.
+    fn both(self, cached: u64) -> (u64, u64) {
+        let sum = |a: u64, b: u64| a.saturating_add(b).min(cached);
+        (
+            sum(self.audio.0, self.image.0),
+            sum(self.audio.1, self.image.1),
+        )
+    }
+}
+
+/// What is left of a part without those that are counted elsewhere.
+fn without(part: u64, elsewhere: (u64, u64)) -> (u64, u64) {
+    (
+        part.saturating_sub(elsewhere.1),
+        part.saturating_sub(elsewhere.0),
+    )
+}
+
+fn add(parts: &[u64]) -> u64 {
+    parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
 }
 
 fn exact(noted: &mut Noted, meter: Meter, count: Option<u64>) {
@@ -293,7 +296,7 @@ fn exact(noted: &mut Noted, meter: Meter, count: Option<u64>) {
     }
 }
 
-fn bounds(noted: &mut Noted, meter: Meter, at_least: u64, at_most: u64) {
+fn bounds(noted: &mut Noted, meter: Meter, (at_least, at_most): (u64, u64)) {
     if at_least == at_most {
         exact(noted, meter, Some(at_least));
     } else {
@@ -383,6 +386,65 @@ mod tests {
         assert_eq!((fresh.at_least, fresh.at_most), (30, Some(60)));
         let audio = usage.get(Meter::CachedAudioTokens).unwrap();
         assert_eq!((audio.at_least, audio.at_most), (0, Some(30)));
+        let fresh = usage.get(Meter::AudioInputTokens).unwrap();
+        assert_eq!((fresh.at_least, fresh.at_most), (0, Some(30)));
+        let text = usage.get(Meter::CachedInputTokens).unwrap();
+        assert_eq!((text.at_least, text.at_most), (10, Some(40)));
+    }
+
+    const INPUT: [Meter; 8] = [
+        Meter::InputTokens,
+        Meter::CachedInputTokens,
+        Meter::CacheWriteTokens,
+        Meter::LongCacheWriteTokens,
+        Meter::AudioInputTokens,
+        Meter::CachedAudioTokens,
+        Meter::ImageInputTokens,
+        Meter::CachedImageTokens,
+    ];
+    const OUTPUT: [Meter; 4] = [
+        Meter::OutputTokens,
+        Meter::ReasoningTokens,
+        Meter::AudioOutputTokens,
+        Meter::ImageOutputTokens,
+    ];
+
+    fn part() -> impl proptest::strategy::Strategy<Value = Option<u64>> {
+        proptest::option::of(0_u64..40)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_meters_hold_the_whole_between_them(
+            all in 0_u64..100, made in 0_u64..100,
+            [cached, written, long, audio, image, reasoning, spoken, drawn] in proptest::array::uniform8(part()),
+            [both, both_too] in proptest::array::uniform2(part()),
+        ) {
+            let mut report = Report {
+                long_write: long,
+                cached_audio: both,
+                cached_image: both_too,
+                image_in: image,
+                image_out: drawn,
+                ..Report::default()
+            };
+            report.totals.input_tokens = Some(all);
+            report.totals.cached_input_tokens = cached;
+            report.totals.cache_write_tokens = written;
+            report.totals.audio_input_tokens = audio;
+            report.totals.output_tokens = Some(made);
+            report.totals.reasoning_tokens = reasoning;
+            report.totals.audio_output_tokens = spoken;
+
+            let usage = split(&report);
+
+            for (whole, meters) in [(all, &INPUT[..]), (made, &OUTPUT[..])] {
+                let counts = || meters.iter().filter_map(|meter| usage.get(*meter));
+                let least: u64 = counts().map(|count| count.at_least).sum();
+                let most: u64 = counts().filter_map(|count| count.at_most).sum();
+                proptest::prop_assert!(least <= whole && whole <= most, "{least} {whole} {most} {usage:?}");
+            }
+        }
     }
 
     #[test]

@@ -348,6 +348,8 @@ mod tests {
         assert_eq!(RequestFacts::responses(kept).most_input, None);
         assert_eq!(RequestFacts::anthropic(search).most_input, None);
         assert_eq!(RequestFacts::gemini(file).most_input, None);
+        let cached = br#"{"contents":[{"parts":[{"text":"Hi"}]}],"cachedContent":"c/1"}"#;
+        assert_eq!(RequestFacts::gemini(cached).most_input, None);
         assert_eq!(RequestFacts::read(b"no json").most_input, None);
     }
 

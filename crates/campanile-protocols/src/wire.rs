@@ -140,7 +140,13 @@ impl<R: Read> Decoder<R> {
         self.state.reading(&mut self.reader, noted, read);
     }
 
+    /// Says who bills, before there is a message to read.
+    pub(crate) fn introduce(&mut self, noted: &mut Noted) {
+        self.state.introduce(noted);
+    }
+
     fn body(&mut self, mut bytes: &[u8], noted: &mut Noted) {
+        self.introduce(noted);
         if let Framing::Open = self.framing {
             let Some((framing, rest)) = Framing::of(bytes) else {
                 return;
@@ -211,11 +217,13 @@ impl State {
         if out.reported {
             self.billed.as_ref().unwrap_or(&self.report).note(noted);
         }
-        if !self.introduced {
-            self.introduced = true;
-            if !self.provider.is_empty() {
-                noted.served().provider = Some(self.provider.clone());
-            }
+        self.introduce(noted);
+    }
+
+    /// Says once who bills.
+    fn introduce(&mut self, noted: &mut Noted) {
+        if !std::mem::replace(&mut self.introduced, true) && !self.provider.is_empty() {
+            noted.served().provider = Some(self.provider.clone());
         }
     }
 }

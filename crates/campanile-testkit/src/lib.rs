@@ -1,4 +1,4 @@
-//! Scripted stages and simulated providers that keep their own bill.
+//! Scripted stages ([`script()`], [`stage()`]) and simulated providers that keep their own bill.
 //!
 //! A pipeline under test talks to these servers with its ordinary clients. Each counts for itself what it would charge,
 //! in plain integers, so that a ledger can be compared with somebody else's count instead of its own.
@@ -46,5 +46,12 @@
 //! What is not here: prices (a bill has counts only), TLS, and anything that other crates of the workspace define: the
 //! two counts would not be independent.
 
+mod clock;
+mod events;
+mod script;
 pub mod sim;
 pub mod wav;
+
+pub use clock::tokio_clock;
+pub use events::Events;
+pub use script::{Ask, Script, Word, ask, script, stage};

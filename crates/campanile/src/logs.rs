@@ -4,13 +4,14 @@
 //! target is allowed (`log.targets`), and then redacted; of its fields, those whose names are allowed are taken
 //! (`log.fields`): numbers as they are, texts redacted. Everything else is dropped where it stands: its text is never formatted.
 
+use crate::levels::Levels;
 use campanile_core::{CallId, Content, FieldValue, Intake, Level, LogEvent, SessionId};
 use std::fmt;
 use std::sync::Arc;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
+use tracing::subscriber::Interest;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -45,15 +46,15 @@ impl LogPolicy {
 pub struct LogLayer {
     intake: Intake,
     policy: Arc<LogPolicy>,
-    filter: Targets,
+    levels: Levels,
 }
 
 impl LogLayer {
-    pub(crate) fn new(intake: Intake, policy: LogPolicy, filter: Targets) -> Self {
+    pub(crate) fn new(intake: Intake, policy: LogPolicy, levels: Levels) -> Self {
         Self {
             intake,
             policy: Arc::new(policy),
-            filter,
+            levels,
         }
     }
 }
@@ -101,10 +102,14 @@ where
 {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _context: Context<'_, S>) -> bool {
         // Spans always: they carry ids, and other layers may want them.
-        metadata.is_span()
-            || self
-                .filter
-                .would_enable(metadata.target(), metadata.level())
+        metadata.is_span() || self.levels.enables(metadata)
+    }
+
+    fn register_callsite(&self, metadata: &'static tracing::Metadata<'static>) -> Interest {
+        match metadata.is_span() || self.levels.enables(metadata) {
+            true => Interest::sometimes(),
+            false => Interest::never(),
+        }
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -119,10 +124,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        if !self
-            .filter
-            .would_enable(metadata.target(), metadata.level())
-        {
+        if !self.levels.enables(metadata) {
             return;
         }
         let level = match *metadata.level() {
@@ -171,6 +173,27 @@ impl Taken<'_> {
     }
 }
 
+impl Taken<'_> {
+    /// Formats a text only where its name allows it.
+    fn text(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let is_message = field.name() == "message";
+        let allowed = match is_message {
+            true => self.text_allowed,
+            false => self.policy.allows_field(field.name()),
+        };
+        if !allowed {
+            return;
+        }
+        let mut text = Bounded::new(MAX_TEXT_BYTES);
+        let _ = fmt::Write::write_fmt(&mut text, value);
+        let text = Content::new(text.text);
+        match is_message {
+            true => self.message = Some(text),
+            false => self.texts.push((field.name(), text)),
+        }
+    }
+}
+
 impl Visit for Taken<'_> {
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.value(field, FieldValue::Int(value));
@@ -188,22 +211,12 @@ impl Visit for Taken<'_> {
         self.value(field, FieldValue::Bool(value));
     }
 
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, format_args!("{value}"));
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let is_message = field.name() == "message";
-        let allowed = match is_message {
-            true => self.text_allowed,
-            false => self.policy.allows_field(field.name()),
-        };
-        if !allowed {
-            return;
-        }
-        let mut text = Bounded::new(MAX_TEXT_BYTES);
-        let _ = fmt::Write::write_fmt(&mut text, format_args!("{value:?}"));
-        let text = Content::new(text.text);
-        match is_message {
-            true => self.message = Some(text),
-            false => self.texts.push((field.name(), text)),
-        }
+        self.text(field, format_args!("{value:?}"));
     }
 }
 

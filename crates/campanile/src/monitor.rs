@@ -1,11 +1,16 @@
 //! The monitor: what a program starts once, hands to its stages, and closes.
 
+use crate::budgets::Budget;
+use crate::levels::Levels;
+use crate::logs::{LogLayer, LogPolicy};
 use crate::recorder::Recorder;
 use crate::seal::Sealer;
 use crate::summary::Summary;
 use campanile_core::{
-    BadId, Clock, Ids, Intake, Price, Redact, Redactions, Session, SessionId, Sink, Span,
+    BadId, Clock, Ids, Intake, Level, Price, Redact, Redactions, Session, SessionId, Sink, Span,
 };
+use campanile_sinks::PrometheusRecorder;
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -14,6 +19,8 @@ use std::time::Duration;
 /// How often the recorder's thread looks for what was handed over. Nobody wakes it: that would be a system call
 /// on the pipeline's thread.
 const PACE: Duration = Duration::from_millis(2);
+/// After how many rounds what is watched is looked at: about two seconds.
+const WATCH_ROUNDS: u32 = 1_000;
 /// How long `Drop` may wait.
 const DROP_PATIENCE: Duration = Duration::from_millis(100);
 /// How long a clean end waits for sinks, and for replies that are read on.
@@ -47,7 +54,15 @@ struct Running {
     stop: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
     closed: AtomicBool,
+    logs: LogPolicy,
+    levels: Levels,
+    metrics: Option<PrometheusRecorder>,
+    /// What runs as long as the monitor: an endpoint, a file.
+    _keep: Vec<Box<dyn Any + Send + Sync>>,
 }
+
+/// Looks after something from time to time, on the recorder's thread.
+pub(crate) type Watch = Box<dyn FnMut() + Send>;
 
 impl Monitor {
     /// A monitor whose events go to `sink`.
@@ -61,6 +76,12 @@ impl Monitor {
             keeps_content: false,
             backtraces: false,
             summary: (10, Duration::from_secs(300)),
+            budgets: Vec::new(),
+            logs: LogPolicy::default(),
+            levels: Levels::new(Level::Info),
+            watch: None,
+            keep: Vec::new(),
+            recorder: None,
             thread: true,
         }
     }
@@ -96,6 +117,24 @@ impl Monitor {
     /// Seals what was handed over, without waiting for the sinks.
     pub fn seal(&self) {
         self.0.recorder.run_once();
+    }
+
+    /// A layer for the program's own `tracing` subscriber: its log lines become events of this monitor, as far as
+    /// the [policy](LogPolicy) allows.
+    #[must_use]
+    pub fn tracing_layer(&self) -> LogLayer {
+        LogLayer::new(
+            self.0.intake.clone(),
+            self.0.logs.clone(),
+            self.0.levels.clone(),
+        )
+    }
+
+    /// The recorder behind `/metrics`, for a program that owns its `metrics` recorder: install it, or fan out to it. `None`
+    /// where the environment has no `prometheus`.
+    #[must_use]
+    pub fn metrics_recorder(&self) -> Option<PrometheusRecorder> {
+        self.0.metrics.clone()
     }
 
     /// How often a sink panicked. Its other events, and other sinks, are not disturbed.
@@ -209,6 +248,11 @@ pub struct Builder {
     keeps_content: bool,
     backtraces: bool,
     summary: (u64, Duration),
+    budgets: Vec<Budget>,
+    logs: LogPolicy,
+    levels: Levels,
+    watch: Option<Watch>,
+    keep: Vec<Box<dyn Any + Send + Sync>>,
     thread: bool,
 }
 
@@ -255,6 +299,42 @@ impl Builder {
         self
     }
 
+    /// What log lines may hold, for [`Monitor::tracing_layer`]. Default: no texts, no fields.
+    pub fn logs(mut self, policy: LogPolicy) -> Self {
+        self.logs = policy;
+        self
+    }
+
+    /// Which log lines are taken. Default: from `info` on.
+    pub fn levels(mut self, levels: Levels) -> Self {
+        self.levels = levels;
+        self
+    }
+
+    /// Calls `watch` about every two seconds.
+    pub(crate) fn watch(mut self, watch: Watch) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// The recorder that [`Monitor::metrics_recorder`] gives out.
+    pub(crate) fn metrics_recorder(mut self, recorder: Option<PrometheusRecorder>) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    /// Keeps something as long as the monitor runs.
+    pub(crate) fn keep(mut self, kept: impl Any + Send + Sync) -> Self {
+        self.keep.push(Box::new(kept));
+        self
+    }
+
+    /// Tells when costs pass shares of a limit.
+    pub(crate) fn budgets(mut self, budgets: Vec<Budget>) -> Self {
+        self.budgets = budgets;
+        self
+    }
+
     /// Starts no thread: events are sealed by [`Monitor::seal`], [`flush`](Monitor::flush) and `close` only. For tests
     /// that pause time.
     pub fn by_hand(mut self) -> Self {
@@ -279,16 +359,31 @@ impl Builder {
         };
         let (turns, every) = self.summary;
         let summary = Summary::new(turns.max(1), Span::from(every), intake.clock().tick());
-        let recorder = Arc::new(Recorder::new(intake.clone(), sealer, self.sink, summary));
+        let recorder = Arc::new(Recorder::new(
+            intake.clone(),
+            sealer,
+            self.sink,
+            summary,
+            self.budgets,
+        ));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = self.thread.then(|| {
             let (recorder, stop) = (Arc::clone(&recorder), Arc::clone(&stop));
+            let mut watch = self.watch;
+            let mut rounds = 0_u32;
             std::thread::Builder::new()
                 .name("campanile-recorder".into())
                 .spawn(move || {
                     while !stop.load(Relaxed) {
                         std::thread::park_timeout(PACE);
                         recorder.run_once();
+                        rounds = rounds.wrapping_add(1);
+                        if let Some(watch) = watch
+                            .as_mut()
+                            .filter(|_| rounds.is_multiple_of(WATCH_ROUNDS))
+                        {
+                            watch();
+                        }
                     }
                 })
                 .expect("a thread for the recorder")
@@ -299,6 +394,10 @@ impl Builder {
             stop,
             thread: Mutex::new(thread),
             closed: AtomicBool::new(false),
+            logs: self.logs,
+            levels: self.levels,
+            metrics: self.recorder,
+            _keep: self.keep,
         }))
     }
 }

@@ -3,6 +3,7 @@
 //! A thread calls [`Recorder::run_once`] every two milliseconds; a flush calls it too. Both meet at one lock, so that
 //! events keep the order in which they happened. The pipeline's threads never touch that lock.
 
+use crate::budgets::{self, Budget};
 use crate::seal::Sealer;
 use crate::summary::Summary;
 use campanile_core::{
@@ -38,6 +39,7 @@ struct State {
     /// Turns that are over, and wait for calls of theirs.
     turns: Vec<(Turn, Tick)>,
     summary: Summary,
+    budgets: Vec<Budget>,
     sinks_failed: u64,
 }
 
@@ -47,6 +49,7 @@ impl Recorder {
         sealer: Sealer,
         sink: Box<dyn Sink>,
         summary: Summary,
+        budgets: Vec<Budget>,
     ) -> Self {
         let now = intake.clock().tick();
         let state = State {
@@ -57,6 +60,7 @@ impl Recorder {
             last_checkpoint: now,
             turns: Vec::new(),
             summary,
+            budgets,
             sinks_failed: 0,
         };
         Self {
@@ -162,7 +166,12 @@ impl Recorder {
             count_call(turn, &call);
         }
         state.summary.call(&call);
+        let now = self.intake.clock().now();
+        let alerts = budgets::count(&mut state.budgets, now, &call);
         self.give(state, &Event::Call(Box::new(call)));
+        for alert in alerts {
+            self.give(state, &Event::Alert(Box::new(alert)));
+        }
         self.intake.recycle(record);
     }
 

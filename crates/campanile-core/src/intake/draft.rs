@@ -108,6 +108,23 @@ impl AttemptDraft {
             failure: None,
         }
     }
+
+    /// Writes down where the time of this attempt went until `now`, from what was counted. Only the first time
+    /// counts; nothing is written where no client was started.
+    pub fn stop(&mut self, now: Tick) {
+        let Some(started) = self.started.filter(|_| self.elapsed.is_none()) else {
+            return;
+        };
+        let asked = self.live.sent_between().map(|(first, _)| first);
+        self.first_item = self.live.first_item().map(|first| {
+            // Of a streamed request, from its first piece.
+            let from = asked.filter(|asked| *asked <= first).unwrap_or(started);
+            first.since(from.max(started))
+        });
+        self.items = Some(self.live.items());
+        self.longest_gap = self.live.longest_gap();
+        self.elapsed = Some(now.since(started));
+    }
 }
 
 /// What is counted while an attempt runs, without a lock.
@@ -118,6 +135,10 @@ pub struct Live {
     sent: AtomicU64,
     first_sent: AtomicU64,
     last_sent: AtomicU64,
+    items: AtomicU64,
+    first_item: AtomicU64,
+    last_item: AtomicU64,
+    longest_gap: AtomicU64,
 }
 
 impl Live {
@@ -146,8 +167,46 @@ impl Live {
         })
     }
 
+    /// Counts a piece of the answer, and says whether it was the first. One thread at a time may do so.
+    #[inline]
+    pub fn item(&self, at: Tick) -> bool {
+        // Loads and stores: there is one writer, and readers may see a moment in between.
+        let before = self.items.load(Relaxed);
+        if before == 0 {
+            self.first_item.store(at.0, Relaxed);
+        } else {
+            let gap = at.since(Tick(self.last_item.load(Relaxed))).0;
+            if gap > self.longest_gap.load(Relaxed) {
+                self.longest_gap.store(gap, Relaxed);
+            }
+        }
+        self.last_item.store(at.0, Relaxed);
+        self.items.store(before + 1, Relaxed);
+        before == 0
+    }
+
+    /// Pieces of the answer.
+    #[must_use]
+    pub fn items(&self) -> u64 {
+        self.items.load(Relaxed)
+    }
+
+    /// When the first piece of the answer came.
+    #[must_use]
+    pub fn first_item(&self) -> Option<Tick> {
+        (self.items() > 0).then(|| Tick(self.first_item.load(Relaxed)))
+    }
+
+    /// The longest wait between two pieces of the answer.
+    #[must_use]
+    pub fn longest_gap(&self) -> Option<Span> {
+        (self.items() > 1).then(|| Span(self.longest_gap.load(Relaxed)))
+    }
+
     fn clear(&self) {
         self.tally.clear();
         self.sent.store(0, Relaxed);
+        self.items.store(0, Relaxed);
+        self.longest_gap.store(0, Relaxed);
     }
 }

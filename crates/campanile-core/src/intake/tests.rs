@@ -196,3 +196,48 @@ fn log_text_that_waits_is_bounded_and_its_loss_counted() {
     intake.log(line(), None, Vec::new());
     assert_eq!(taken(&intake).len(), 1);
 }
+
+#[test]
+fn an_attempt_that_is_read_on_leaves_the_next_one_its_caller() {
+    let (intake, _) = intake();
+    let call = intake.open(&LLM, None, Span(0));
+    let mut attempts: Vec<_> = (0..70).map(|_| call.clone()).collect();
+    for attempt in &mut attempts {
+        attempt.begin_attempt();
+    }
+
+    attempts[0].set_draining();
+
+    let draining = attempts.iter().filter(|attempt| attempt.is_draining());
+    assert_eq!(draining.count(), 1);
+    attempts[68].set_draining();
+    assert!(!attempts[62].is_draining() && attempts[69].is_draining());
+}
+
+#[test]
+fn an_attempt_stops_once_with_what_was_counted_until_then() {
+    let (intake, _) = intake();
+    let mut record = intake.open(&LLM, None, Span(0));
+    let live = record.begin_attempt();
+    record.attempt(|attempt| attempt.stop(Tick(5)));
+    assert_eq!(record.draft(|draft| draft.attempts[0].elapsed), None);
+
+    record.attempt(|attempt| attempt.started = Some(Tick(10)));
+    live.sent(Tick(14));
+    let firsts = [20, 50, 60].map(|at| live.item(Tick(at)));
+    record.attempt(|attempt| attempt.stop(Tick(70)));
+    live.item(Tick(500));
+    record.attempt(|attempt| attempt.stop(Tick(600)));
+
+    assert_eq!(firsts, [true, false, false]);
+    record.draft(|draft| {
+        let attempt = &draft.attempts[0];
+        // Of a streamed request, from its first piece.
+        assert_eq!(attempt.first_item, Some(Span(6)));
+        assert_eq!(
+            (attempt.items, attempt.longest_gap),
+            (Some(3), Some(Span(30)))
+        );
+        assert_eq!(attempt.elapsed, Some(Span(60)));
+    });
+}

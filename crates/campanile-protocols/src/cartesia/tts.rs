@@ -4,7 +4,7 @@
 //! Unicode scalar values after JSON decoding. One WebSocket carries many contexts: route each message by its
 //! [`context_id`] to a decoder of its own.
 
-use crate::audio::{Encoding, Pcm};
+use crate::audio::{Encoding, Pcm, Raw};
 use crate::failure;
 use crate::json::{self, count, pick, truth};
 use crate::wire::{Out, Read, name};
@@ -12,7 +12,8 @@ use campanile_core::{Count, Evidence, Facts, Frame, Meter, Mode, Moment, Name, S
 use memchr::memmem;
 use std::borrow::Cow;
 
-/// Decodes one context of a WebSocket, both ways; or one reply of `/tts/bytes` or `/tts/sse`.
+/// Decodes one context of a WebSocket, both ways; or one reply of `/tts/sse`. That of `/tts/bytes` is
+/// [`RequestFacts::raw`] audio.
 ///
 /// ```
 /// use campanile_core::{Decode, Frame, Meter, Noted};
@@ -95,8 +96,7 @@ impl Read for Context {
 
     fn sent(&mut self, frame: Frame<'_>, out: &mut Out<'_>) {
         let Frame::Text(message) = frame else { return };
-        let [transcript, cancel, more, flush] =
-            pick(message, ["transcript", "cancel", "continue", "flush"]);
+        let [transcript, cancel, more] = pick(message, ["transcript", "cancel", "continue"]);
         if truth(cancel) {
             self.phase = Phase::Cancelled;
             return;
@@ -108,7 +108,7 @@ impl Read for Context {
         if let Some(text) = transcript.and_then(json::text) {
             self.submit(&text, out);
         }
-        if more.is_some() && !truth(more) && !truth(flush) && self.phase == Phase::Open {
+        if more.is_some() && !truth(more) && self.phase == Phase::Open {
             self.phase = Phase::InputEnded;
         }
     }
@@ -235,6 +235,14 @@ impl RequestFacts {
     }
 }
 
+impl RequestFacts {
+    /// The decoder for the audio of a `/tts/bytes` reply.
+    #[must_use]
+    pub fn raw(&self) -> Raw {
+        Raw::of(self.pcm)
+    }
+}
+
 impl Facts for RequestFacts {
     fn usage(&self, tally: &Tally) {
         if let Some(characters) = self.characters {
@@ -246,38 +254,6 @@ impl Facts for RequestFacts {
     fn served(&self, served: &mut Served) {
         if self.model.is_some() {
             served.requested.clone_from(&self.model);
-        }
-    }
-}
-
-/// Decodes the raw audio of a `/tts/bytes` reply: its length, where the format has no container, is its duration.
-#[derive(Clone, Copy, Debug)]
-pub struct Bytes {
-    spoken: Pcm,
-}
-
-impl Bytes {
-    /// A decoder for the reply to `request`.
-    #[must_use]
-    pub fn for_request(request: &RequestFacts) -> Self {
-        Self {
-            spoken: request.pcm,
-        }
-    }
-}
-
-impl campanile_core::Decode for Bytes {
-    fn received(&mut self, frame: Frame<'_>, noted: &mut campanile_core::Noted) {
-        let (Frame::Body(bytes) | Frame::Binary(bytes)) = frame else {
-            return;
-        };
-        if bytes.is_empty() {
-            return;
-        }
-        noted.moment(Moment::Piece);
-        self.spoken.add(bytes.len() as u64);
-        if let Some(micros) = self.spoken.micros() {
-            noted.usage(Meter::SpeechUs, Count::exact(micros, Evidence::Measured));
         }
     }
 }
@@ -301,6 +277,9 @@ mod tests {
 
         let more = r#"{"context_id":"c-1","transcript":"Yes.","continue":true}"#;
         decoder.sent(Frame::Text(more), &mut noted);
+        let flush = r#"{"context_id":"c-1","transcript":"","flush":true,"continue":true}"#;
+        decoder.sent(Frame::Text(flush), &mut noted);
+        assert_eq!(decoder.phase(), Phase::Open);
         let end = r#"{"context_id":"c-1","transcript":"","continue":false}"#;
         decoder.sent(Frame::Text(end), &mut noted);
 
@@ -368,7 +347,7 @@ mod tests {
     #[test]
     fn a_post_is_billed_by_its_transcript() {
         let request = RequestFacts::read(REQUEST.as_bytes());
-        let mut bytes = Bytes::for_request(&request);
+        let mut bytes = request.raw();
         let mut noted = Noted::new();
 
         bytes.received(Frame::Body(&[0; 4800]), &mut noted);

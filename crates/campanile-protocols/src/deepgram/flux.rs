@@ -7,7 +7,7 @@ use crate::failure;
 use crate::json::{self, decimal, pick};
 use crate::report::Clock;
 use crate::wire::{Out, Read};
-use campanile_core::{Count, Evidence, Frame, Meter, Moment};
+use campanile_core::{Count, Evidence, Frame, Meter, Mode, Moment};
 
 /// Decodes one live transcription, both ways.
 pub type Decoder = crate::Decoder<Flux>;
@@ -15,7 +15,7 @@ pub type Decoder = crate::Decoder<Flux>;
 /// Reads turns; see [`Decoder`].
 #[derive(Debug, Default)]
 pub struct Flux {
-    listen: Listen,
+    listen: Option<Listen>,
     sent: Pcm,
     introduced: bool,
     heard: Decimal,
@@ -28,7 +28,7 @@ impl Decoder {
     pub fn for_request(listen: Listen) -> Self {
         Self::with(Flux {
             sent: listen.pcm(),
-            listen,
+            listen: Some(listen),
             ..Flux::default()
         })
     }
@@ -62,9 +62,11 @@ impl Read for Flux {
 
 impl Flux {
     fn introduce(&mut self, out: &mut Out<'_>) {
-        if !self.introduced {
-            self.introduced = true;
-            self.listen.introduce(out);
+        if !std::mem::replace(&mut self.introduced, true) {
+            out.noted().served().terms.mode = Some(Mode::Streaming);
+            if let Some(listen) = &self.listen {
+                listen.introduce(out);
+            }
         }
     }
 

@@ -136,7 +136,6 @@ impl Listen {
     pub(crate) fn introduce(&self, out: &mut Out<'_>) {
         let served = out.noted().served();
         served.requested.clone_from(&self.model);
-        served.terms.mode = Some(Mode::Streaming);
         served.terms.channels = Some(if self.multichannel { self.channels } else { 1 });
         served.terms.addons.clone_from(&self.addons);
     }
@@ -145,7 +144,7 @@ impl Listen {
 /// Reads live transcriptions; see [`Decoder`].
 #[derive(Debug, Default)]
 pub struct Live {
-    listen: Listen,
+    listen: Option<Listen>,
     sent: Pcm,
     introduced: bool,
     /// The end of the last stretch that a result covered.
@@ -161,7 +160,7 @@ impl Decoder {
     pub fn for_request(listen: Listen) -> Self {
         Self::with(Live {
             sent: listen.pcm(),
-            listen,
+            listen: Some(listen),
             ..Live::default()
         })
     }
@@ -196,9 +195,11 @@ impl Read for Live {
 
 impl Live {
     fn introduce(&mut self, out: &mut Out<'_>) {
-        if !self.introduced {
-            self.introduced = true;
-            self.listen.introduce(out);
+        if !std::mem::replace(&mut self.introduced, true) {
+            out.noted().served().terms.mode = Some(Mode::Streaming);
+            if let Some(listen) = &self.listen {
+                listen.introduce(out);
+            }
         }
     }
 
@@ -290,7 +291,10 @@ impl Live {
             introduce_model(Some(message), out);
         }
         if let Some(channels) = pick(message, ["channels"])[0].and_then(count)
-            && self.listen.multichannel
+            && self
+                .listen
+                .as_ref()
+                .is_some_and(|listen| listen.multichannel)
             && let Ok(channels) = u32::try_from(channels)
         {
             out.noted().served().terms.channels = Some(channels.max(1));

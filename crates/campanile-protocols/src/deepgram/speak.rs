@@ -11,8 +11,16 @@ use crate::report::{Clock, Report};
 use crate::wire::{Out, Read};
 use campanile_core::{Count, Evidence, Frame, Meter, Mode, Moment, Name};
 
-/// Decodes one socket, or one reply.
+/// Decodes one socket, or the headers of a POST's reply, whose body is [`Raw`](crate::audio::Raw) audio.
 pub type Decoder = crate::Decoder<Speak>;
+
+/// Unicode scalar values in the body of a POST, which are what is billed; `None` where it holds no text.
+#[must_use]
+pub fn characters(body: &[u8]) -> Option<u64> {
+    let body = String::from_utf8_lossy(body);
+    let text = pick(&body, ["text"])[0].and_then(json::text)?;
+    Some(text.chars().count() as u64)
+}
 
 /// Reads speech; see [`Decoder`].
 #[derive(Debug, Default)]
@@ -228,6 +236,12 @@ mod tests {
             noted.noted_usage().unwrap().get(Meter::Characters),
             Some(Count::exact(0, Evidence::Reported))
         );
+    }
+
+    #[test]
+    fn a_posts_characters_are_in_its_body() {
+        assert_eq!(characters(br#"{"text":"caf\u00e9"}"#), Some(4));
+        assert_eq!(characters(b"{}"), None);
     }
 
     #[test]

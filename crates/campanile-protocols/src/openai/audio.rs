@@ -1,11 +1,14 @@
 //! Transcription and speech over HTTP, images, and what else reports beside its result.
 
+use crate::audio::{Encoding, Raw};
 use crate::failure;
 use crate::json::{self, pick};
 use crate::openai::usage;
 use crate::report::{Clock, Report};
 use crate::wire::{Out, Read, name};
-use campanile_core::{Count, Evidence, Facts, Meter, Mode, Name, Served, Tally};
+use campanile_core::{
+    Count, Decode, Evidence, Facts, Frame, Meter, Mode, Name, Noted, Served, Tally,
+};
 
 /// Decodes one reply of `audio/transcriptions`, `audio/speech`, or `images/generations`.
 pub type Decoder = crate::Decoder<Results>;
@@ -90,6 +93,10 @@ pub struct RequestFacts {
     pub model: Option<Name>,
     /// Unicode scalar values to be spoken.
     pub characters: Option<u64>,
+    /// The reply is events, not audio.
+    pub events: bool,
+    /// The reply is samples without a container.
+    pub samples: bool,
 }
 
 impl RequestFacts {
@@ -97,13 +104,70 @@ impl RequestFacts {
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
         let body = String::from_utf8_lossy(body);
-        let [model, input] = pick(&body, ["model", "input"]);
+        let [model, input, format, stream] = pick(
+            &body,
+            ["model", "input", "response_format", "stream_format"],
+        );
         Self {
             model: name(model),
             characters: input
                 .and_then(json::text)
                 .map(|text| text.chars().count() as u64),
+            events: stream == Some("\"sse\""),
+            samples: format == Some("\"pcm\""),
         }
+    }
+}
+
+/// Decodes one reply of `audio/speech`: audio, events, or an error.
+#[derive(Debug)]
+pub struct Speech {
+    messages: Decoder,
+    audio: Raw,
+    /// Whether the reply is messages; unknown before its first byte.
+    speaks: Option<bool>,
+}
+
+impl Speech {
+    /// A decoder for the reply to `request`.
+    #[must_use]
+    pub fn for_request(request: &RequestFacts) -> Self {
+        let encoding = match request.samples {
+            true => Encoding::Linear16,
+            false => Encoding::Other,
+        };
+        Self {
+            messages: Decoder::new(),
+            audio: Raw::new(encoding, 24_000),
+            speaks: request.events.then_some(true),
+        }
+    }
+
+    /// The provider that bills. Default: `openai`.
+    #[must_use]
+    pub fn provider(mut self, provider: Name) -> Self {
+        self.messages = self.messages.provider(provider);
+        self
+    }
+}
+
+impl Decode for Speech {
+    fn received(&mut self, frame: Frame<'_>, noted: &mut Noted) {
+        let (Frame::Body(bytes) | Frame::Binary(bytes)) = frame else {
+            return;
+        };
+        let Some(&first) = bytes.first() else { return };
+        // No container begins with a brace; a sample that does costs its reply the count of its seconds.
+        if *self.speaks.get_or_insert(first == b'{') {
+            self.messages.received(frame, noted);
+        } else {
+            self.messages.introduce(noted);
+            self.audio.received(frame, noted);
+        }
+    }
+
+    fn ended(&mut self, noted: &mut Noted) {
+        self.messages.ended(noted);
     }
 }
 
@@ -127,7 +191,7 @@ impl Facts for RequestFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use campanile_core::{Decode, Frame, Noted};
+    use campanile_core::Moment;
 
     fn read(body: &str) -> (Decoder, Noted) {
         let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
@@ -171,6 +235,32 @@ mod tests {
             decoder.inclusive().audio_seconds.unwrap().to_string(),
             "5.5"
         );
+    }
+
+    #[test]
+    fn speech_is_audio_unless_it_is_an_error() {
+        let request = RequestFacts::read(br#"{"input":"Hi","response_format":"pcm"}"#);
+        let (mut audio, mut noted) = (Speech::for_request(&request), Noted::new());
+        audio.received(Frame::Body(&[0; 4800]), &mut noted);
+        assert_eq!(
+            noted.noted_usage().unwrap().at_least(Meter::SpeechUs),
+            100_000
+        );
+        assert_eq!(noted.moment(), Moment::Piece);
+
+        let (mut error, mut noted) = (Speech::for_request(&request), Noted::new());
+        error.received(
+            Frame::Body(br#"{"error":{"code":"invalid_api_key"#),
+            &mut noted,
+        );
+        error.received(Frame::Body(br#"","message":"m"}}"#), &mut noted);
+        assert!(Facts::failure(&noted).is_some());
+
+        let request = RequestFacts::read(br#"{"input":"Hi","stream_format":"sse"}"#);
+        let (mut events, mut noted) = (Speech::for_request(&request), Noted::new());
+        let done = b"data: {\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":3,\"output_tokens\":9}}\n\n";
+        events.received(Frame::Body(done), &mut noted);
+        assert_eq!(noted.noted_usage().unwrap().at_least(Meter::InputTokens), 3);
     }
 
     #[test]

@@ -172,12 +172,7 @@ impl Chat {
         }
         let groq = groq.and_then(|groq| pick(groq, ["usage"])[0]);
         if let Some(raw) = reported.or(groq).filter(|raw| raw.starts_with('{')) {
-            let newer = usage(raw, out.provider());
-            let [tier] = pick(raw, ["service_tier"]);
-            out.tier(tier);
-            if newer.says_something() {
-                out.report().replace(newer);
-            }
+            report(raw, out);
         }
     }
 
@@ -187,6 +182,15 @@ impl Chat {
             out.noted().usage(Meter::InputTokens, prompt);
         }
         self.begun = true;
+    }
+}
+
+/// Reads a usage object, which replaces what was reported before.
+fn report(raw: &str, out: &mut Out<'_>) {
+    let newer = usage(raw, out.provider());
+    out.tier(pick(raw, ["service_tier"])[0]);
+    if newer.says_something() {
+        out.report().replace(newer);
     }
 }
 
@@ -329,6 +333,21 @@ mod tests {
         let failure = Facts::failure(&noted).unwrap();
         assert_eq!(failure.kind, FailureKind::InvalidRequest);
         assert_eq!(failure.chain.len(), 1);
+    }
+
+    #[test]
+    fn an_error_may_stand_in_a_chunk_with_choices() {
+        let mut decoder = Decoder::new();
+        chunk(&mut decoder, ROLE);
+
+        let noted = chunk(
+            &mut decoder,
+            r#"{"id":"c-2","model":"m","error":{"code":502,"message":"m"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#,
+        );
+
+        assert_eq!(Facts::failure(&noted).unwrap().kind, FailureKind::Server);
+        // The id that came first is the request's; some servers change it on the way.
+        assert_eq!(noted.noted_served(), None);
     }
 
     #[test]

@@ -203,6 +203,19 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_counted_and_its_steps_are_not() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        for (object, id) in [("thread.run.step", "step_1"), ("thread.run", "run_1")] {
+            let body = format!(
+                "event: {object}.completed\ndata: {{\"id\":\"{id}\",\"object\":\"{object}\",\"usage\":{{\"prompt_tokens\":20,\"completion_tokens\":3}}}}\n\n"
+            );
+            decoder.received(Frame::Body(body.as_bytes()), &mut noted);
+        }
+
+        assert_eq!(decoder.inclusive().input_tokens, Some(20));
+    }
+
+    #[test]
     fn a_failed_response_is_a_failure() {
         let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
 

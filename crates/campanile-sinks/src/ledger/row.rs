@@ -181,15 +181,19 @@ impl<'a> FailureRow<'a> {
 fn pack_timing(out: &mut Vec<u8>, timing: &Timing) {
     let flags = u64::from(timing.first_item.is_some())
         | u64::from(timing.longest_gap.is_some()) << 1
-        | u64::from(timing.sent > 0) << 2;
-    out.uint(flags | timing.items << 3);
-    out.uint(timing.queued.us());
+        | u64::from(timing.sent > 0) << 2
+        | u64::from(timing.queued.is_some()) << 3
+        | u64::from(timing.items.is_some()) << 4;
+    out.uint(flags);
     out.uint(timing.elapsed.us());
-    for span in [timing.first_item, timing.longest_gap]
+    for span in [timing.queued, timing.first_item, timing.longest_gap]
         .into_iter()
         .flatten()
     {
         out.uint(span.us());
+    }
+    if let Some(items) = timing.items {
+        out.uint(items);
     }
     if timing.sent > 0 {
         out.uint(timing.sent);
@@ -200,14 +204,18 @@ fn unpack_timing(from: &mut Unpack<'_>) -> Option<Timing> {
     let span = |us: u64| Span(us.saturating_mul(1_000));
     let head = from.uint()?;
     let mut timing = Timing::default();
-    timing.items = head >> 3;
-    timing.queued = span(from.uint()?);
     timing.elapsed = span(from.uint()?);
+    if head & 8 != 0 {
+        timing.queued = Some(span(from.uint()?));
+    }
     if head & 1 != 0 {
         timing.first_item = Some(span(from.uint()?));
     }
     if head & 2 != 0 {
         timing.longest_gap = Some(span(from.uint()?));
+    }
+    if head & 16 != 0 {
+        timing.items = Some(from.uint()?);
     }
     if head & 4 != 0 {
         timing.sent = from.uint()?;

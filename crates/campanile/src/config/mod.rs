@@ -486,6 +486,35 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_the_default_with_budgets() {
+        // Not there in a packaged crate.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../campanile.example.toml");
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            return;
+        };
+
+        let example = Config::parse(&text, &path).unwrap();
+
+        let default = Config::default();
+        assert_eq!(format!("{:?}", example.env), format!("{:?}", default.env));
+        assert_eq!(format!("{:?}", example.sink), format!("{:?}", default.sink));
+        assert_eq!(format!("{:?}", example.log), format!("{:?}", default.log));
+        assert_eq!(
+            format!("{:?}", example.summary),
+            format!("{:?}", default.summary)
+        );
+        let limits: Vec<_> = example
+            .budget
+            .iter()
+            .map(|budget| (&*budget.provider, &*budget.usd))
+            .collect();
+        assert_eq!(
+            limits,
+            [("deepgram", "50"), ("openai", "50"), ("cartesia", "20")]
+        );
+    }
+
+    #[test]
     fn words_are_checked() {
         assert_eq!(
             error("[env.dev]\nlevel = \"debgu\""),

@@ -1,0 +1,24 @@
+//! `CallLayer::http` is for `http::Request`s.
+#![allow(unused)]
+
+use campanile_core::{Clock, Facts, Ids, Intake};
+use campanile_layers::{CallLayer, TimingLayer, Upload, UsageLayer, client, stage};
+use std::convert::Infallible;
+use tower::{ServiceBuilder, service_fn};
+
+struct Ask;
+impl Facts for Ask {}
+
+struct Said;
+impl Facts for Said {}
+
+fn main() {
+    let intake = Intake::new(Clock::system(), Ids::random());
+    stage::<Ask, _>(
+        ServiceBuilder::new()
+            .layer(CallLayer::http("llm", &intake))
+            .layer(UsageLayer::new())
+            .layer(client::unary())
+            .service(service_fn(async |_: Ask| Ok::<_, Infallible>(Said))),
+    );
+}

@@ -1,0 +1,26 @@
+//! The request does not say what it will be billed for.
+#![allow(unused)]
+
+use campanile_core::{Clock, Facts, Ids, Intake};
+use campanile_layers::{CallLayer, TimingLayer, Upload, UsageLayer, client, stage};
+use std::convert::Infallible;
+use tower::{ServiceBuilder, service_fn};
+
+struct Ask;
+impl Facts for Ask {}
+
+struct Said;
+impl Facts for Said {}
+
+struct Plain;
+
+fn main() {
+    let intake = Intake::new(Clock::system(), Ids::random());
+    stage::<Plain, _>(
+        ServiceBuilder::new()
+            .layer(CallLayer::new("tts", &intake))
+            .layer(UsageLayer::new())
+            .layer(client::unary())
+            .service(service_fn(async |_: Plain| Ok::<_, Infallible>(Said))),
+    );
+}

@@ -1,0 +1,71 @@
+//! Which files of ours may go.
+
+use super::{
+    files,
+    name::{FileName, Form},
+};
+use campanile_core::Timestamp;
+use std::{
+    fs::{self, File},
+    path::Path,
+    time::Duration,
+};
+
+/// A regular file whose whole name is one of ours.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) name: FileName,
+    size: u64,
+}
+
+/// Our files in a folder, oldest first. Links, folders and everything else are not in it.
+pub(crate) fn list(folder: &Path) -> Vec<Found> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut found: Vec<Found> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = FileName::parse(entry.file_name().to_str()?)?;
+            // Of the entry itself: a link is a link here.
+            let metadata = entry.metadata().ok()?;
+            metadata.is_file().then_some(Found {
+                name,
+                size: metadata.len(),
+            })
+        })
+        .collect();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
+}
+
+/// Deletes what is older than `max_age`, then the oldest while all together are larger than `max_total`. Files that a
+/// process holds open count, and stay.
+pub(crate) fn retain(folder: &Path, now: Timestamp, max_age: Duration, max_total: u64) {
+    let files = list(folder);
+    let mut total: u64 = files.iter().map(|file| file.size).sum();
+    let age = i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX);
+    let oldest = Timestamp(now.micros().saturating_sub(age));
+    for file in files {
+        let too_old = file.name.is_before(oldest);
+        if !too_old && total <= max_total {
+            continue;
+        }
+        // Held until it is gone: nobody begins to write it in between.
+        if let Some(_claim) = claim(folder, &file.name)
+            && fs::remove_file(folder.join(file.name.to_string())).is_ok()
+        {
+            total -= file.size;
+        }
+    }
+}
+
+/// The lock that lets a file be removed: `None` while a process writes or compresses it. Both lock the plain file; where
+/// there is none, nobody is at work.
+pub(crate) fn claim(folder: &Path, name: &FileName) -> Option<Option<File>> {
+    let plain = folder.join(name.in_form(Form::Plain).to_string());
+    match files::open_regular(&plain) {
+        Ok(file) => files::claim(&plain, &file).then_some(Some(file)),
+        Err(_) => Some(None),
+    }
+}

@@ -1,0 +1,295 @@
+//! From a configuration to a running monitor.
+
+use crate::budgets::Budget;
+use crate::config::{self, Config, Durable, Environment, Window};
+use crate::levels::Levels;
+use crate::{LogPolicy, Masker, Monitor};
+use campanile_core::{Clock, Cost, Level, Name, Sink, Timestamp};
+use campanile_pricing::Book;
+use campanile_sinks::ledger::{Dimension, Durability, Ledger, LedgerOptions, Query, Reader};
+use std::fmt;
+use std::path::Path;
+use std::time::SystemTime;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Starts the monitor that `campanile.toml` and `CAMPANILE_ENV` describe, and makes it the program's own: its `tracing` subscriber
+/// (unless there is one), its panic hook, and its `metrics` recorder where the environment has `prometheus`.
+///
+/// A program that owns these composes instead: [`Monitor::from_config`], and then [`Monitor::tracing_layer`],
+/// [`install_panic_hook`](crate::install_panic_hook), [`Monitor::metrics_recorder`].
+///
+/// # Errors
+///
+/// When the configuration is wrong, or a folder, the ledger or a required port cannot be had. The message is one line that says
+/// what, where, and what to do; programs print it and end with status 2.
+pub fn init() -> Result<Monitor, StartError> {
+    let config = Config::find()?;
+    let (name, _) = config.environment()?;
+    let monitor = Monitor::from_config(&config, &name)?;
+    let subscriber = tracing_subscriber::registry().with(monitor.tracing_layer());
+    // Somebody was here before: theirs stays, and takes our layer in if they want it.
+    let _ = subscriber.try_init();
+    crate::install_panic_hook(&monitor);
+    if let Some(recorder) = monitor.metrics_recorder() {
+        let _ = metrics::set_global_recorder(recorder);
+    }
+    Ok(monitor)
+}
+
+impl Monitor {
+    /// Starts a monitor for one environment of a configuration. Nothing of the program's is touched.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`].
+    pub fn from_config(config: &Config, environment: &str) -> Result<Self, StartError> {
+        let chosen = config.named_environment(environment)?;
+        let levels = levels(chosen)?;
+        let clock = crate::clock::counter();
+        let mut started = Started::default();
+        let sink = sinks(config, chosen, &levels, &clock, &mut started)?;
+        let content =
+            config.sink.jsonl.content.is_some() && chosen.sinks.iter().any(|sink| sink == "jsonl");
+        if content {
+            tell(&format!(
+                "what is said is written (redacted) to {}, as {} asks",
+                config.sink.jsonl.dir.display(),
+                config
+                    .file
+                    .as_deref()
+                    .unwrap_or(Path::new("campanile.toml"))
+                    .display()
+            ));
+        }
+        let mut builder = Monitor::builder(sink)
+            .prices(book(config)?)
+            .redactor(Masker::standard())
+            .clock(clock.clone())
+            .keep_content(content)
+            .backtraces(config.log.backtraces)
+            .summary(config.summary.turns, config.summary.every.0)
+            .budgets(budgets(config, chosen, clock.now()))
+            .logs(LogPolicy {
+                targets: config.log.targets.clone(),
+                fields: config.log.fields.clone(),
+            })
+            .levels(levels.clone())
+            .metrics_recorder(started.recorder)
+            .keep(started.endpoint);
+        if let Some(file) = &config.file {
+            builder = builder.watch(Box::new(reload(file, environment, levels)));
+        }
+        Ok(builder.start())
+    }
+}
+
+/// What the sinks leave behind: an endpoint that serves, a recorder for the `metrics` facade.
+#[derive(Default)]
+struct Started {
+    endpoint: Option<campanile_sinks::MetricsEndpoint>,
+    recorder: Option<campanile_sinks::PrometheusRecorder>,
+}
+
+fn sinks(
+    config: &Config,
+    environment: &Environment,
+    levels: &Levels,
+    clock: &Clock,
+    started: &mut Started,
+) -> Result<Box<dyn Sink>, StartError> {
+    let mut all: Box<dyn Sink> = Box::new(());
+    for name in &environment.sinks {
+        let sink: Box<dyn Sink> = match name.as_str() {
+            "ledger" => Box::new(ledger(&config.sink.ledger, clock)?),
+            "jsonl" => Box::new(levels.gate(jsonl(&config.sink.jsonl, clock)?)),
+            "console" => Box::new(levels.gate(console(&config.sink.console, clock)?)),
+            _ => Box::new(prometheus(&config.sink.prometheus, started)?),
+        };
+        all = Box::new(all.and(sink));
+    }
+    Ok(all)
+}
+
+fn ledger(options: &config::LedgerTable, clock: &Clock) -> Result<Ledger, StartError> {
+    let durability = match options.durability {
+        Durable::Durable => Durability::Durable,
+        Durable::Fast => Durability::Fast,
+    };
+    let options = LedgerOptions::new(&options.path).durability(durability);
+    let options = options.tell(|trouble| tell(&trouble.to_string()));
+    Ledger::open(options, clock.clone()).map_err(StartError::of)
+}
+
+fn jsonl(
+    options: &config::JsonlOptions,
+    clock: &Clock,
+) -> Result<campanile_sinks::JsonlSink, StartError> {
+    campanile_sinks::Jsonl::new(&options.dir)
+        .max_file(options.max_file.0)
+        .max_total(options.max_total.0)
+        .max_age(options.max_age.0)
+        .content(options.content.is_some())
+        .clock(clock.clone())
+        .open()
+        .map_err(StartError::of)
+}
+
+fn console(
+    options: &config::ConsoleOptions,
+    clock: &Clock,
+) -> Result<campanile_sinks::ConsoleSink, StartError> {
+    let console = match options.stderr {
+        true => campanile_sinks::Console::stderr(),
+        false => campanile_sinks::Console::stdout(),
+    };
+    console
+        .level(Level::Trace)
+        .clock(clock.clone())
+        .open()
+        .map_err(StartError::of)
+}
+
+fn prometheus(
+    options: &config::PrometheusOptions,
+    started: &mut Started,
+) -> Result<campanile_sinks::MetricsSink, StartError> {
+    let recorder = campanile_sinks::PrometheusRecorder::new();
+    let endpoint = campanile_sinks::Endpoint::new(recorder.clone())
+        .address(options.listen)
+        .port_required(options.port_required)
+        .open()
+        .map_err(StartError::of)?;
+    if endpoint.address() != options.listen {
+        tell(&format!(
+            "{} is taken, metrics are at http://{}/metrics",
+            options.listen,
+            endpoint.address()
+        ));
+    }
+    let sink = campanile_sinks::MetricsSink::new(recorder.clone());
+    started.endpoint = Some(endpoint);
+    started.recorder = Some(recorder);
+    Ok(sink)
+}
+
+/// `RUST_LOG` wins over the environment's level.
+fn levels(environment: &Environment) -> Result<Levels, StartError> {
+    match std::env::var("RUST_LOG") {
+        Ok(directives) if !directives.trim().is_empty() => {
+            Levels::parse(&directives).map_err(|why| StartError(format!("RUST_LOG: {why}")))
+        }
+        _ => Levels::parse(&environment.level).map_err(StartError),
+    }
+}
+
+fn book(config: &Config) -> Result<Book, StartError> {
+    let book = Book::standard();
+    let Some(file) = &config.prices.file else {
+        return Ok(book);
+    };
+    let fail = |why: String| StartError(format!("{}: {why}", file.display()));
+    let text =
+        std::fs::read_to_string(file).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    book.with_override(&text)
+        .map_err(|error| fail(error.to_string()))
+}
+
+/// The budgets, and what the ledger says was spent in their windows before.
+fn budgets(config: &Config, environment: &Environment, now: Timestamp) -> Vec<Budget> {
+    let ledger = environment.sinks.iter().any(|sink| sink == "ledger");
+    let reader = ledger
+        .then(|| Reader::open(&config.sink.ledger.path).ok())
+        .flatten();
+    let budget = |stated: &config::Budget| {
+        let provider = Name::outside(&stated.provider)?;
+        let thousandths = |share: &f64| (share * 1_000.0).round() as u64;
+        let shares = stated.warn_at.iter().map(thousandths).collect();
+        let mut budget = Budget::new(
+            provider,
+            stated.limit()?,
+            stated.window == Window::Day,
+            shares,
+        );
+        if let Some(spent) = reader
+            .as_ref()
+            .and_then(|reader| spent(reader, &budget, now))
+        {
+            budget.resume(now, &spent);
+        }
+        Some(budget)
+    };
+    config.budget.iter().filter_map(budget).collect()
+}
+
+/// What a provider has billed in the window of `now`. A ledger that cannot be read has said so when it was opened.
+fn spent(reader: &Reader, budget: &Budget, now: Timestamp) -> Option<Cost> {
+    let query = Query::default()
+        .since(budget.window_start(now))
+        .by([Dimension::Provider]);
+    let report = reader.report(&query).ok()?;
+    let of_provider = |row: &&campanile_sinks::ledger::ReportRow| {
+        row.keys
+            .first()
+            .is_some_and(|key| *key == **budget.provider())
+    };
+    report
+        .rows
+        .iter()
+        .find(of_provider)
+        .map(|row| row.cost.clone())
+}
+
+/// Looks at the file's time, and takes over its level when it has changed. A file that cannot be used is told, and the level stays.
+fn reload(file: &Path, environment: &str, levels: Levels) -> impl FnMut() + Send + use<> {
+    let (file, environment) = (file.to_owned(), environment.to_owned());
+    let modified =
+        |file: &Path| -> Option<SystemTime> { std::fs::metadata(file).ok()?.modified().ok() };
+    let mut known = modified(&file);
+    move || {
+        let now = modified(&file);
+        if now.is_none() || now == known {
+            return;
+        }
+        known = now;
+        let config = Config::read(&file).map_err(StartError::from);
+        let fresh = config.and_then(|config| self::levels(config.named_environment(&environment)?));
+        match fresh {
+            Ok(fresh) => levels.set(&fresh),
+            Err(why) => tell(&format!("{why}; what was read before stays")),
+        }
+    }
+}
+
+/// One line for whoever runs the program.
+fn tell(line: &str) {
+    // No complaint when nobody listens: `eprintln!` would panic.
+    let _ = std::io::Write::write_all(
+        &mut std::io::stderr(),
+        format!("campanile: {line}\n").as_bytes(),
+    );
+}
+
+/// A monitor that could not be started: what, where, what to do, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartError(String);
+
+impl StartError {
+    fn of(error: impl fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<config::ConfigError> for StartError {
+    fn from(error: config::ConfigError) -> Self {
+        Self::of(error)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "campanile: {}", self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
