@@ -6,13 +6,7 @@ use crate::{
     lines::{Bad, Blank, each_line},
     text,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
-use campanile_core::{Facts, Frame, Noted, Tally};
-use campanile_protocols::{
-    bedrock, deepgram,
-    family::{Family, Reports, by_shape},
-    recorded::{Record, read},
-};
+use campanile_protocols::recorded::{Record, decode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -60,69 +54,22 @@ impl Usage {
                 ));
             }
             let record: Record = serde_json::from_value(Value::Object(fields))?;
-            let totals = read(&record);
+            let read = decode(&record);
             let told = match self.disjoint {
                 false => text::json(&Told {
                     id: &id,
-                    usage: &totals,
+                    usage: &read.totals,
                 }),
                 true => {
-                    let usage = &disjoint(&record);
-                    let model = totals.model.as_deref();
-                    text::json(&Told {
-                        id: &id,
-                        usage: Disjoint { model, usage },
-                    })
+                    let model = read.totals.model.as_deref();
+                    let usage = Disjoint {
+                        model,
+                        usage: &read.usage,
+                    };
+                    text::json(&Told { id: &id, usage })
                 }
             };
             Ok(writeln!(out, "{told}")?)
         })
-    }
-}
-
-/// What the decoder of the record's endpoint notes, meter by meter; a failed response uses nothing.
-fn disjoint(record: &Record) -> campanile_core::Usage {
-    let (tally, mut noted) = (Tally::default(), Noted::new());
-    if record.status >= 400 {
-        return tally.snapshot();
-    }
-    let mut decoder = decoder(record);
-    let mut receive = |frame: Frame<'_>| {
-        noted.clear();
-        decoder.received(frame, &mut noted);
-        Facts::usage(&noted, &tally);
-    };
-    if record.transport == "ws" {
-        let frames = record.body.lines().filter(|line| !line.trim().is_empty());
-        frames.for_each(|frame| receive(Frame::Text(frame)));
-    } else if record.body_encoding == "base64" {
-        receive(Frame::Body(
-            &STANDARD.decode(&record.body).unwrap_or_default(),
-        ));
-    } else {
-        receive(Frame::Body(record.body.as_bytes()));
-    }
-    noted.clear();
-    decoder.ended(&mut noted);
-    Facts::usage(&noted, &tally);
-    tally.snapshot()
-}
-
-/// The decoder for a record, with the headers that count.
-fn decoder(record: &Record) -> Box<dyn Reports> {
-    let provider = record.provider.as_str();
-    let path = record.request.get("path").and_then(Value::as_str);
-    let headers = record.headers.iter();
-    let headers = headers.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or("")));
-    let family = Family::of(provider, &record.endpoint)
-        .or_else(|| Family::of(provider, path.unwrap_or_default()));
-    match family {
-        Some(Family::Bedrock) => Box::new(bedrock::Decoder::new().headers(headers)),
-        Some(Family::DeepgramSpeak) => Box::new(deepgram::speak::Decoder::new().headers(headers)),
-        Some(Family::DeepgramRecording) if record.transport == "ws" => {
-            Family::DeepgramLive.decoder(provider)
-        }
-        Some(family) => family.decoder(provider),
-        None => by_shape(provider),
     }
 }
