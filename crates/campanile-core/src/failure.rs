@@ -15,6 +15,8 @@ pub struct Failure {
     pub code: Option<Name>,
     /// Whether the same request may succeed later.
     pub retryable: bool,
+    /// Whether the provider said no in place of an answer: nothing was made, and nothing is billed.
+    pub refused: bool,
     /// How long the provider asks to wait.
     pub retry_after: Option<Duration>,
     /// The error's text and those of its sources, outermost first.
@@ -31,6 +33,7 @@ impl Failure {
             kind,
             code: None,
             retryable: kind.is_transient(),
+            refused: false,
             retry_after: None,
             chain: Vec::new(),
             backtrace: None,
@@ -51,7 +54,12 @@ impl Failure {
             503 | 529 => FailureKind::Overloaded,
             _ => FailureKind::Server,
         };
-        Some(Self::new(kind).code(Name::outside(&status.to_string())))
+        let failure = Self::new(kind).code(Name::outside(&status.to_string()));
+        Some(Self {
+            // Whoever gave up waiting may have begun to work.
+            refused: !matches!(status, 408 | 504),
+            ..failure
+        })
     }
 
     /// What an error and its sources say. The kind is [`FailureKind::Unknown`]: nobody can tell from text.
@@ -203,6 +211,7 @@ mod tests {
         );
         assert_eq!(limited.code.as_deref(), Some("429"));
         assert!(!Failure::from_status(401).unwrap().retryable);
+        assert!(limited.refused && !Failure::from_status(504).unwrap().refused);
         assert_eq!(Failure::from_status(500).unwrap().kind, FailureKind::Server);
     }
 

@@ -148,7 +148,7 @@ where
     fn replied(&mut self, record: &Record, head: &R::Head) {
         counted(record, || Self::note_served(record, head));
         self.failure = counted(record, || head.failure()).flatten().map(Box::new);
-        if self.failure.is_some() {
+        if self.failure.as_ref().is_some_and(|failure| failure.refused) {
             // Refused before anything was made: what was asked for is not billed.
             self.live.tally.clear_estimates();
         }
@@ -180,7 +180,17 @@ where
             End::Done => Outcome::Completed,
             End::Dropped => Outcome::Cancelled,
         };
+        let no_reply = matches!(end, End::Failed(_));
         record.attempt(|attempt| {
+            // The same where a refusal comes as an error, and an `ErrorLayer` below has explained it.
+            if no_reply
+                && attempt
+                    .failure
+                    .as_ref()
+                    .is_some_and(|failure| failure.refused)
+            {
+                self.live.tally.clear_estimates();
+            }
             match self.failure {
                 // What the provider said outranks how the connection ended then.
                 Some(failure) => {
@@ -191,5 +201,61 @@ where
                 None => _ = attempt.outcome.get_or_insert(outcome),
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CallLayer, ErrorLayer, classify, client};
+    use campanile_core::{Clock, Count, Evidence, Handed, Ids, Intake, Meter, Tally, Usage};
+    use tower::{ServiceBuilder, ServiceExt};
+
+    struct Bounded;
+
+    impl Facts for Bounded {
+        fn usage(&self, tally: &Tally) {
+            let bounds = Count {
+                at_least: 0,
+                at_most: Some(100),
+                evidence: Evidence::Estimated,
+            };
+            tally.set(Meter::InputTokens, bounds);
+        }
+    }
+
+    /// What an attempt has used whose client fails with that status.
+    async fn used(status: u16) -> Usage {
+        let intake = Intake::new(Clock::system(), Ids::seeded(7));
+        let stage = ServiceBuilder::new()
+            .layer(CallLayer::new("llm", &intake))
+            .layer(UsageLayer::new())
+            .layer(ErrorLayer::new(classify::error))
+            .layer(client::unary())
+            .service_fn(move |_: Bounded| {
+                let failure = Failure::from_status(status).unwrap();
+                std::future::ready(Err::<(), _>(classify::Fault(failure)))
+            });
+
+        let _ = stage.oneshot(Bounded).await;
+
+        let mut handed = Vec::new();
+        intake.take(&mut handed);
+        let [Handed::Closed(record)] = &handed[..] else {
+            panic!("one call, once: {handed:?}");
+        };
+        record.draft(|draft| draft.attempts[0].live.tally.snapshot())
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_comes_as_an_error_is_not_billed() {
+        assert!(used(429).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_gateway_gave_up_on_may_be_billed() {
+        let input = used(504).await.get(Meter::InputTokens).unwrap();
+
+        assert_eq!((input.at_least, input.at_most), (0, Some(100)));
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     rate::{CLOCKS, Ratio},
     row::{Channels, Rounding, Row, Sheet, SpeechClock, bit},
 };
-use campanile_core::{Count, Evidence, Line, Meter, Money, Reason, Usage};
+use campanile_core::{Count, Evidence, Line, Meter, Money, Name, Reason, Usage};
 
 /// The reasons of an amount, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -178,26 +178,20 @@ impl Sums {
         overflow: false,
     };
 
-    fn add(&mut self, rates: (i128, i128), least: u64, most: Option<u64>) {
-        match rates
-            .0
-            .checked_mul(least.into())
-            .and_then(|more| self.least.checked_add(more))
-        {
+    fn add(&mut self, rate: i128, least: u64, most: Option<u64>) {
+        let times = |count: u64| rate.checked_mul(count.into());
+        match times(least).and_then(|more| self.least.checked_add(more)) {
             Some(sum) => self.least = sum,
             None => self.overflow = true,
         }
         self.most = match (self.most, most) {
             (Some(sum), Some(most)) => {
-                let sum = rates
-                    .1
-                    .checked_mul(most.into())
-                    .and_then(|more| sum.checked_add(more));
+                let sum = times(most).and_then(|more| sum.checked_add(more));
                 self.overflow |= sum.is_none();
                 sum
             }
             // Nothing at any quantity is nothing.
-            (sum, None) if rates.1 == 0 => sum,
+            (sum, None) if rate == 0 => sum,
             _ => None,
         };
     }
@@ -289,7 +283,7 @@ impl Chosen<'_> {
         let mut why = Why::default();
         let (mut scaled, mut fees) = (Sums::ZERO, Sums::ZERO);
         if let Some(fee) = unsaid_request(sheet, usage) {
-            fees.add((fee, fee), 1, Some(1));
+            fees.add(fee, 1, Some(1));
         }
         let (mut saw_priced, mut saw_free) = (false, false);
         for (meter, count) in usage.iter().filter(|(meter, _)| !CLOCKS.contains(meter)) {
@@ -301,9 +295,9 @@ impl Chosen<'_> {
                 } else {
                     &mut scaled
                 };
-                sums.add((rate, rate), count.at_least, most);
+                sums.add(rate, count.at_least, most);
                 for addon in self.addons_on(meter) {
-                    scaled.add((addon, addon), count.at_least, most);
+                    scaled.add(addon, count.at_least, most);
                 }
                 if most != Some(count.at_least) && rate != 0 {
                     why.add(unsure(meter, count));
@@ -367,9 +361,9 @@ impl Chosen<'_> {
             sums.overflow = true;
             return;
         };
-        sums.add((rate, rate), least, greatest.flatten());
+        sums.add(rate, least, greatest.flatten());
         for addon in self.addons_on(Meter::AudioUs) {
-            sums.add((addon, addon), least, greatest.flatten());
+            sums.add(addon, least, greatest.flatten());
         }
         if most != Some(count.at_least) {
             why.add(unsure(meter, count));
@@ -437,65 +431,84 @@ impl Chosen<'_> {
         amount
     }
 
+    /// The lines of the lower bound.
     fn lines(&self, usage: &Usage) -> Vec<Line> {
-        let mut lines = Vec::with_capacity(4);
-        let (from, _) = self.sheets_for(usage);
-        let Some(sheet) = self.row.sheets.get(from) else {
+        let mut lines = Vec::new();
+        if self.row.is_unpriced() {
             return lines;
-        };
-        let clock = audio(self.row.clock, usage);
+        }
+        lines.reserve(4);
+        let sheet = &self.row.sheets[self.sheets_for(usage).0];
         if let Some(fee) = unsaid_request(sheet, usage) {
-            lines.push(Line {
+            let one = Billing {
                 meter: Meter::Requests,
                 counted: 1,
                 billed: 1,
-                rate: Money::from_grains(fee),
-                amount: Money::from_grains(fee),
-                entry: self.row.entry.clone(),
-            });
+            };
+            lines.extend(one.line(fee, &self.row.entry));
         }
         let others = usage.iter().filter(|(meter, _)| !CLOCKS.contains(meter));
-        for (meter, count) in others.chain(clock) {
-            let priced_as = if CLOCKS.contains(&meter) {
-                Meter::AudioUs
-            } else {
-                meter
-            };
-            let Some(rate) = sheet.rate(priced_as) else {
-                continue;
-            };
-            let billed = match priced_as {
-                Meter::AudioUs => {
-                    billed_us(self.row, count.at_least, self.channels.0).unwrap_or(u64::MAX)
-                }
-                _ => count.at_least,
-            };
-            let factor = if is_fee(meter) {
-                Ratio::ONE
-            } else {
-                self.factors.0
-            };
-            let mut line = |rate: i128, entry: &campanile_core::Name| {
-                let rate = Money::from_grains(factor.of(rate).unwrap_or(i128::MAX));
-                if let Some(amount) = rate.checked_mul(billed).filter(|_| billed > 0) {
-                    lines.push(Line {
-                        meter,
-                        counted: count.at_least,
-                        billed,
-                        rate,
-                        amount,
-                        entry: entry.clone(),
-                    });
-                }
-            };
-            line(rate, &self.row.entry);
-            for (at, addon) in self.row.addons.iter().enumerate() {
-                if self.addons & (1 << at) != 0 && addon.meter == priced_as {
-                    line(addon.rate, &addon.entry);
-                }
-            }
+        for (meter, count) in others.chain(audio(self.row.clock, usage)) {
+            self.lines_of(sheet, meter, count.at_least, &mut lines);
         }
         lines
+    }
+
+    fn lines_of(&self, sheet: &Sheet, meter: Meter, counted: u64, lines: &mut Vec<Line>) {
+        let priced_as = if CLOCKS.contains(&meter) {
+            Meter::AudioUs
+        } else {
+            meter
+        };
+        let Some(rate) = sheet.rate(priced_as) else {
+            return;
+        };
+        let billed = match priced_as {
+            Meter::AudioUs => billed_us(self.row, counted, self.channels.0),
+            _ => Some(counted),
+        };
+        // What does not fit is no line; the amount says so.
+        let Some(billed) = billed.filter(|billed| *billed > 0) else {
+            return;
+        };
+        let factor = if is_fee(meter) {
+            Ratio::ONE
+        } else {
+            self.factors.0
+        };
+        let billing = Billing {
+            meter,
+            counted,
+            billed,
+        };
+        let scaled = |rate| factor.of(rate);
+        lines.extend(scaled(rate).and_then(|rate| billing.line(rate, &self.row.entry)));
+        for (at, addon) in self.row.addons.iter().enumerate() {
+            if self.addons & (1 << at) != 0 && addon.meter == priced_as {
+                lines.extend(scaled(addon.rate).and_then(|rate| billing.line(rate, &addon.entry)));
+            }
+        }
+    }
+}
+
+/// One quantity on its way to a line.
+struct Billing {
+    meter: Meter,
+    counted: u64,
+    billed: u64,
+}
+
+impl Billing {
+    fn line(&self, rate: i128, entry: &Name) -> Option<Line> {
+        let rate = Money::from_grains(rate);
+        Some(Line {
+            meter: self.meter,
+            counted: self.counted,
+            billed: self.billed,
+            rate,
+            amount: rate.checked_mul(self.billed)?,
+            entry: entry.clone(),
+        })
     }
 }
 

@@ -14,8 +14,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// The standard book's version: the day of its newest row, and a number.
-const VERSION: &str = "2026-11-24.1";
+/// The standard book's version: the day on which its rows were last changed, and a number. Events carry it, so that
+/// it must change with the rows: a test compares the fingerprint of the files.
+const VERSION: &str = "2026-11-24.2";
 
 /// The files of the standard book, one a vendor.
 const STANDARD: &[(&str, &str)] = &include!("standard.in");
@@ -343,5 +344,34 @@ impl fmt::Debug for Book {
             .field("version", &self.0.version)
             .field("vendors", &self.0.vendors.len())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the files that [`VERSION`] names.
+    const FINGERPRINT: u32 = 0x437898c1;
+
+    #[test]
+    fn a_version_names_one_set_of_prices() {
+        let texts: String = STANDARD.iter().map(|(_, text)| *text).collect();
+
+        let now = fingerprint(&texts);
+
+        assert!(
+            now == FINGERPRINT,
+            "prices changed: raise VERSION, and write {now:#010x} here"
+        );
+    }
+
+    #[test]
+    fn every_standard_file_can_be_read() {
+        for vendor in &Book::standard().0.vendors {
+            if let Err(error) = vendor.build() {
+                panic!("prices/{}.toml: {error}", vendor.name);
+            }
+        }
     }
 }

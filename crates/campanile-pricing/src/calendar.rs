@@ -7,7 +7,7 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// Whether this day exists.
 fn is_real(year: u16, month: u8, day: u8) -> bool {
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
     let days = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
@@ -57,19 +57,15 @@ pub(crate) fn without_date(name: &str) -> Option<&str> {
         let day = || Some(is_real(y.parse().ok()?, m.parse().ok()?, d.parse().ok()?));
         digits(y) && digits(m) && digits(d) && (y.starts_with("20")) && day() == Some(true)
     };
-    if let Some((base, date)) = name
-        .len()
-        .checked_sub(11)
-        .and_then(|at| name.split_at_checked(at))
+    let at = |from_end: usize| name.split_at_checked(name.len().checked_sub(from_end)?);
+    if let Some((base, date)) = at(11)
+        && let [b'-', _, _, _, _, b'-', _, _, b'-', _, _] = date.as_bytes()
+        && date.is_ascii()
+        && real(&date[1..5], &date[6..8], &date[9..11])
     {
-        if let [b'-', _, _, _, _, b'-', _, _, b'-', _, _] = date.as_bytes()
-            && date.is_ascii()
-            && real(&date[1..5], &date[6..8], &date[9..11])
-        {
-            return (!base.is_empty()).then_some(base);
-        }
+        return (!base.is_empty()).then_some(base);
     }
-    let (base, date) = name.split_at_checked(name.len().checked_sub(9)?)?;
+    let (base, date) = at(9)?;
     let marked = date.is_ascii() && (date.starts_with('-') || date.starts_with('@'));
     (marked && !base.is_empty() && real(&date[1..5], &date[5..7], &date[7..9])).then_some(base)
 }

@@ -206,7 +206,12 @@ fn tier_order(a: &When, b: &When) -> Option<(&'static str, &'static str)> {
         tier: b.tier.clone(),
         ..a.clone()
     };
-    match (a.tier.as_deref(), b.tier.as_deref()) {
+    let name = |when: &When| {
+        when.tier
+            .as_deref()
+            .and_then(|tier| tier.split('|').next().map(str::to_owned))
+    };
+    match (name(a).as_deref(), name(b).as_deref()) {
         _ if same != *b => None,
         (Some("batch"), None) => Some(("in batch", "as usual")),
         (Some("flex"), None) => Some(("in flex", "as usual")),

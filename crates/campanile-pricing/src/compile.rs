@@ -4,7 +4,9 @@ use crate::{
     calendar,
     error::BookError,
     rate::{self, CLOCKS, Ratio},
-    row::{Addon, Channels, Hours, Kind, Rounding, Row, Sheet, Source, SpeechClock, When, bit},
+    row::{
+        Addon, Channels, Factors, Hours, Kind, Rounding, Row, Sheet, Source, SpeechClock, When, bit,
+    },
     text::{CreditText, PriceText, WhenText},
 };
 use campanile_core::{MAX_NAME_BYTES, Meter, Mode, Money, Name, Timestamp};
@@ -119,7 +121,6 @@ impl Reader<'_> {
             rounding: self.rounding("", &text.least, &text.step)?,
             disputed: self.rounding("disputed.", &text.disputed.least, &text.disputed.step)?,
             addons: self.addons(&entry, &sheets)?,
-            included: text.included.clone().into(),
             voices: self.factors("voices", &text.voices)?,
             regions: self.factors("regions", &text.regions)?,
             tiers: self.factors("tiers", &text.tiers)?,
@@ -231,7 +232,8 @@ impl Reader<'_> {
             .map(|hours| format!("{}-{}", hours.from, hours.to));
         let conditions = [
             mode,
-            when.tier.as_deref(),
+            // Of names for one tier, the first.
+            when.tier.as_deref().and_then(|tier| tier.split('|').next()),
             when.plan.as_deref(),
             when.region.as_deref(),
             hours.as_deref(),
@@ -432,11 +434,7 @@ impl Reader<'_> {
         self.text.addons.iter().map(addon).collect()
     }
 
-    fn factors(
-        &self,
-        field: &str,
-        texts: &BTreeMap<String, String>,
-    ) -> Result<Box<[(Box<str>, Ratio)]>, BookError> {
+    fn factors(&self, field: &str, texts: &BTreeMap<String, String>) -> Result<Factors, BookError> {
         let read = |(name, text): (&String, &String)| {
             let says = "is no factor: write 3/2, 1.1 or 2";
             let ratio = Ratio::parse(text).filter(|ratio| ratio.over > 0);

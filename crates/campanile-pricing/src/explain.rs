@@ -19,6 +19,9 @@ pub struct Explained<'b> {
     pub rows: Vec<&'b Row>,
     /// The model's other rows, and why each lost.
     pub beat: Vec<(&'b Row, Lost)>,
+    /// The vendor's usual plan, where the model's price depends on one and the terms state none: an assumption
+    /// that the book makes on purpose, and no reason to doubt the amount.
+    pub plan: Option<&'b str>,
     /// What the choice assumes.
     pub why: Vec<Reason>,
 }
@@ -74,11 +77,14 @@ impl Book {
             }
             Err(reason) => (Vec::new(), vec![reason]),
         };
+        let usual = || shelf.plan.as_deref().filter(|_| family.has_plans());
+        let plan = terms.plan.as_ref().map_or_else(usual, |_| None);
         let beat = losers(shelf, family, &rows, terms, at);
         Ok(Explained {
             found,
             rows,
             beat,
+            plan,
             why,
         })
     }
@@ -122,6 +128,9 @@ impl fmt::Display for Explained<'_> {
         }
         for row in &self.rows {
             write!(f, "{row}")?;
+        }
+        if let Some(plan) = self.plan {
+            writeln!(f, "  plan    {plan}, since the terms name none")?;
         }
         for why in &self.why {
             writeln!(f, "  note    {why:?}")?;

@@ -346,8 +346,10 @@ mod tests {
 
     #[test]
     fn parts_without_their_whole_are_not_a_bill() {
-        let mut given = Inclusive::default();
-        given.reasoning_tokens = Some(5);
+        let given = Inclusive {
+            reasoning_tokens: Some(5),
+            ..Inclusive::default()
+        };
 
         let (usage, doubt) = given.to_usage(Evidence::Reported);
 

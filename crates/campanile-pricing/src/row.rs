@@ -142,13 +142,18 @@ fn holds<T: PartialEq>(part: &Option<T>, whole: &Option<T>) -> bool {
 }
 
 impl When {
-    /// How many conditions there are: the most specific row wins.
-    pub(crate) fn weight(&self) -> u8 {
+    /// A bit for each condition that there is: mode, tier, plan, region, hours.
+    pub(crate) fn asks(&self) -> u8 {
         u8::from(self.mode.is_some())
-            + u8::from(self.tier.is_some())
-            + u8::from(self.plan.is_some())
-            + u8::from(self.region.is_some())
-            + u8::from(self.hours.is_some())
+            | u8::from(self.tier.is_some()) << 1
+            | u8::from(self.plan.is_some()) << 2
+            | u8::from(self.region.is_some()) << 3
+            | u8::from(self.hours.is_some()) << 4
+    }
+
+    /// How many conditions there are: the most specific row wins.
+    pub(crate) fn weight(&self) -> u32 {
+        self.asks().count_ones()
     }
 
     /// Whether both can hold at once.
@@ -249,6 +254,9 @@ pub(crate) const fn bit(meter: Meter) -> u32 {
     1 << meter.index()
 }
 
+/// What names of terms multiply a price by.
+pub(crate) type Factors = Box<[(Box<str>, Ratio)]>;
+
 /// Something extra with a price of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Addon {
@@ -277,10 +285,9 @@ pub struct Row {
     /// Those that some sources state and others do not.
     pub(crate) disputed: Rounding,
     pub(crate) addons: Box<[Addon]>,
-    pub(crate) included: Box<[String]>,
-    pub(crate) voices: Box<[(Box<str>, Ratio)]>,
-    pub(crate) regions: Box<[(Box<str>, Ratio)]>,
-    pub(crate) tiers: Box<[(Box<str>, Ratio)]>,
+    pub(crate) voices: Factors,
+    pub(crate) regions: Factors,
+    pub(crate) tiers: Factors,
     pub(crate) usual: bool,
     pub(crate) retired: bool,
     pub(crate) overrides: bool,

@@ -7,7 +7,7 @@ use crate::{
     error::BookError,
     names::Names,
     row::Row,
-    terms::{chosen, fits, same, single},
+    terms::{chosen, fits, said, same, single},
     text::{BookText, CreditText, PriceText, VendorText},
 };
 use campanile_core::{Mode, Reason, Terms, Timestamp};
@@ -46,6 +46,7 @@ impl Chapter {
 pub(crate) struct Shelf {
     pub(crate) rows: Vec<Row>,
     pub(crate) plan: Option<Box<str>>,
+    pub(crate) included: Vec<String>,
     prefixes: Vec<String>,
     models: Names<Family>,
     patterns: Vec<(Pattern, Family)>,
@@ -55,9 +56,22 @@ pub(crate) struct Shelf {
 /// The rows of one model.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Family {
+    /// In the order of the file.
     pub(crate) rows: Vec<u32>,
+    /// The same, the most specific first.
+    slots: Vec<Slot>,
     has_mode: bool,
     plans: Vec<Box<str>>,
+}
+
+/// What rules most rows out, beside one another in memory: a row itself is large.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    from: Timestamp,
+    to: Timestamp,
+    row: u32,
+    /// The conditions that it has, as bits of [`When::asks`](crate::row::When::asks).
+    asks: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +134,7 @@ impl Shelf {
         for chapter in chapters.clone() {
             for vendor in &chapter.vendors {
                 shelf.plan = vendor.plan.as_deref().map(Box::from).or(shelf.plan.take());
+                shelf.included.extend(vendor.included.iter().cloned());
                 shelf.prefixes.extend(vendor.prefixes.iter().cloned());
             }
             for (n, credit) in &chapter.credits {
@@ -165,8 +180,10 @@ impl Shelf {
     fn finish(&mut self) -> Result<(), BookError> {
         self.patterns
             .sort_by_key(|(pattern, _)| Reverse(pattern.starts.len()));
-        for family in self.families() {
+        let patterns = self.patterns.iter_mut().map(|(_, family)| family);
+        for family in self.models.values_mut().chain(patterns) {
             family.refuse_ties(&self.rows)?;
+            family.sort(&self.rows);
         }
         let mut entries = HashSet::with_capacity(self.rows.len());
         match self
@@ -197,12 +214,6 @@ impl Shelf {
     pub(crate) fn model(&self, model: &str) -> Option<Vec<&Row>> {
         let rows = self.models.get(model)?.rows.iter();
         Some(rows.map(|at| &self.rows[*at as usize]).collect())
-    }
-
-    fn families(&self) -> impl Iterator<Item = &Family> {
-        self.models
-            .values()
-            .chain(self.patterns.iter().map(|(_, family)| family))
     }
 
     /// Exact name → name without the vendor → name without its date → pattern.
@@ -253,27 +264,29 @@ impl Shelf {
         let pick = |mode, plan: Option<&str>| self.pick(family, terms, at, mode, plan);
         let plan = terms.plan.as_deref();
         if let Some(plan) = plan.filter(|plan| !self.knows_plan(family, plan)) {
-            return self.over_plans(family, terms, plan, &pick);
+            return self.over_plans(family, terms, plan, pick);
         }
         let streaming = pick(terms.mode.or(Some(Mode::Streaming)), plan);
         if terms.mode.is_some() || !family.has_mode {
-            return streaming.map(|row| single(row, terms));
+            return streaming.map(|row| single(row, terms, &self.included));
         }
         let prerecorded = pick(Some(Mode::Prerecorded), plan);
         match (streaming, prerecorded) {
-            (Some(a), Some(b)) if std::ptr::eq(a, b) => Some(single(a, terms)),
-            (Some(row), None) | (None, Some(row)) => Some(single(row, terms)),
+            (Some(a), Some(b)) if std::ptr::eq(a, b) => Some(single(a, terms, &self.included)),
+            (Some(row), None) | (None, Some(row)) => Some(single(row, terms, &self.included)),
             (None, None) => None,
             (Some(usual), Some(other)) | (Some(other), Some(usual))
                 if usual.usual && !other.usual =>
             {
-                let mut quote = single(usual, terms);
+                let mut quote = single(usual, terms, &self.included);
                 quote.why.add(Reason::AssumedTerms);
                 Some(quote)
             }
             (Some(a), Some(b)) => {
-                let mut quote = single(a, terms);
-                quote.others.push(chosen(b, terms, &mut quote.why));
+                let mut quote = single(a, terms, &self.included);
+                quote
+                    .others
+                    .push(chosen(b, terms, &self.included, &mut quote.why));
                 quote.why.add(Reason::AmbiguousPrice);
                 Some(quote)
             }
@@ -286,7 +299,7 @@ impl Shelf {
         family: &Family,
         terms: &Terms,
         plan: &str,
-        pick: &dyn Fn(Option<Mode>, Option<&str>) -> Option<&'b Row>,
+        pick: impl Fn(Option<Mode>, Option<&str>) -> Option<&'b Row>,
     ) -> Option<Quote<'b>> {
         let modes: &[Option<Mode>] = match terms.mode {
             Some(Mode::Streaming) => &[Some(Mode::Streaming)],
@@ -299,11 +312,16 @@ impl Shelf {
             .map(|plan| Some(&**plan))
             .chain([None, Some(plan)]);
         let mut quote: Option<Quote<'b>> = None;
+        let pick = &pick;
         for row in plans.flat_map(|plan| modes.iter().filter_map(move |mode| pick(*mode, plan))) {
             match &mut quote {
-                None => quote = Some(single(row, terms)),
+                None => quote = Some(single(row, terms, &self.included)),
                 Some(quote) if std::ptr::eq(quote.first.row, row) => {}
-                Some(quote) => quote.others.push(chosen(row, terms, &mut quote.why)),
+                Some(quote) => {
+                    quote
+                        .others
+                        .push(chosen(row, terms, &self.included, &mut quote.why))
+                }
             }
         }
         let mut quote = quote?;
@@ -320,10 +338,13 @@ impl Shelf {
         mode: Option<Mode>,
         plan: Option<&str>,
     ) -> Option<&Row> {
-        let rows = family.rows.iter().map(|at| &self.rows[*at as usize]);
         let plan = plan.or(self.plan.as_deref());
-        rows.filter(|row| row.holds_at(at) && fits(row, terms, at, mode, plan))
-            .max_by_key(|row| (row.overrides, row.when.weight()))
+        let said = said(terms, mode, plan);
+        let slots = family.slots.iter();
+        slots
+            .filter(|slot| slot.asks & !said == 0 && slot.from <= at && at < slot.to)
+            .map(|slot| &self.rows[slot.row as usize])
+            .find(|row| fits(row, terms, at, mode, plan))
     }
 }
 
@@ -354,6 +375,27 @@ impl Family {
         {
             self.plans.push(plan.clone());
         }
+    }
+
+    /// Whether any price of the model depends on the plan.
+    pub(crate) fn has_plans(&self) -> bool {
+        !self.plans.is_empty()
+    }
+
+    fn sort(&mut self, rows: &[Row]) {
+        let mut sorted: Vec<_> = self
+            .rows
+            .iter()
+            .map(|at| (*at, &rows[*at as usize]))
+            .collect();
+        sorted.sort_by_key(|(_, row)| Reverse((row.overrides, row.when.weight())));
+        let slot = |(at, row): (u32, &Row)| Slot {
+            from: row.from,
+            to: row.to,
+            row: at,
+            asks: row.when.asks(),
+        };
+        self.slots = sorted.into_iter().map(slot).collect();
     }
 
     fn refuse_ties(&self, rows: &[Row]) -> Result<(), BookError> {

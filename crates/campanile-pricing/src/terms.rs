@@ -41,6 +41,15 @@ fn tier_of(terms: &Terms) -> Option<&str> {
     (!USUAL.iter().any(|usual| same(usual, tier))).then_some(tier)
 }
 
+/// Which conditions these terms can meet at all, as the bits of `When::asks`. There always is an hour.
+pub(crate) fn said(terms: &Terms, mode: Option<Mode>, plan: Option<&str>) -> u8 {
+    u8::from(mode.is_some())
+        | u8::from(terms.tier.is_some()) << 1
+        | u8::from(plan.is_some()) << 2
+        | u8::from(terms.region.is_some()) << 3
+        | 1 << 4
+}
+
 pub(crate) fn fits(
     row: &Row,
     terms: &Terms,
@@ -51,7 +60,9 @@ pub(crate) fn fits(
     let when = &row.when;
     let stated = |wanted: &Option<Box<str>>, stated: Option<&str>| match wanted {
         None => true,
-        Some(wanted) => stated.is_some_and(|stated| same(wanted, stated)),
+        Some(wanted) => {
+            stated.is_some_and(|stated| wanted.split('|').any(|name| same(name, stated)))
+        }
     };
     (when.mode.is_none() || when.mode == mode)
         && (when.tier.is_none() || stated(&when.tier, tier_of(terms)))
@@ -62,17 +73,22 @@ pub(crate) fn fits(
             .is_none_or(|hours| hours.hold(calendar::minute_of_day(at)))
 }
 
-pub(crate) fn single<'b>(row: &'b Row, terms: &Terms) -> Quote<'b> {
+pub(crate) fn single<'b>(row: &'b Row, terms: &Terms, included: &[String]) -> Quote<'b> {
     let mut why = Why::default();
     Quote {
-        first: chosen(row, terms, &mut why),
+        first: chosen(row, terms, included, &mut why),
         others: Vec::new(),
         why,
     }
 }
 
 /// The row under these terms: factors, channels, extras, and doubts where it does not know what was stated.
-pub(crate) fn chosen<'b>(row: &'b Row, terms: &Terms, why: &mut Why) -> Chosen<'b> {
+pub(crate) fn chosen<'b>(
+    row: &'b Row,
+    terms: &Terms,
+    included: &[String],
+    why: &mut Why,
+) -> Chosen<'b> {
     let mut chosen = Chosen {
         row,
         factors: (Ratio::ONE, Ratio::ONE),
@@ -101,7 +117,7 @@ pub(crate) fn chosen<'b>(row: &'b Row, terms: &Terms, why: &mut Why) -> Chosen<'
     for addon in &terms.addons {
         if let Some(at) = row.addons.iter().position(|known| same(&known.name, addon)) {
             chosen.addons |= 1 << at;
-        } else if !row.included.iter().any(|known| same(known, addon)) {
+        } else if !included.iter().any(|known| same(known, addon)) {
             chosen.no_ceiling = true;
             why.add(Reason::AssumedTerms);
         }

@@ -24,6 +24,9 @@ pub(crate) struct VendorText {
     pub(crate) aliases: Vec<String>,
     /// The plan that is assumed where nobody states one.
     pub(crate) plan: Option<String>,
+    /// Settings that a request may name and that cost nothing for any model.
+    #[serde(default)]
+    pub(crate) included: Vec<String>,
     /// What callers may write before a model's name.
     #[serde(default)]
     pub(crate) prefixes: Vec<String>,
@@ -70,8 +73,6 @@ pub(crate) struct PriceText {
     pub(crate) disputed: DisputedText,
     #[serde(default)]
     pub(crate) addons: BTreeMap<String, String>,
-    #[serde(default)]
-    pub(crate) included: Vec<String>,
     #[serde(default)]
     pub(crate) voices: BTreeMap<String, String>,
     #[serde(default)]

@@ -110,36 +110,25 @@ impl Gemini {
 
     /// Interactions, embeddings by Vertex's `predict`, and the set-up of a session.
     fn rest(&mut self, event_type: Option<&str>, message: &str, out: &mut Out<'_>) {
-        let [inner, reported, model, id, delta, predictions, tier] = pick(
-            message,
-            [
-                "interaction",
-                "usage",
-                "model",
-                "id",
-                "delta",
-                "predictions",
-                "service_tier",
-            ],
+        let [inner, delta] = pick(message, ["interaction", "delta"]);
+        if event_type.is_some()
+            && let Some(delta) = delta
+        {
+            let [text, kind] = pick(delta, ["text", "type"]);
+            let said = text.filter(|_| kind == Some("\"text\""));
+            out.delta(&said.and_then(json::text).unwrap_or_default());
+        }
+        let whole = inner.unwrap_or(message);
+        let [reported, model, id, predictions, tier] = pick(
+            whole,
+            ["usage", "model", "id", "predictions", "service_tier"],
         );
-        if event_type.is_some() && delta.is_some() {
-            let [text, kind] = pick(delta.unwrap_or(""), ["text", "type"]);
-            if kind == Some("\"text\"")
-                && let Some(text) = text.and_then(json::filled)
-            {
-                out.delta(&text);
-            } else {
-                out.delta("");
-            }
-        }
-        if let Some(inner) = inner {
-            return self.rest(None, inner, out);
-        }
         out.model(model);
         out.request_id(id);
         out.tier(tier);
+        // What a stream ends with, its deltas have said.
         if event_type.is_none() {
-            outputs(message, out);
+            outputs(whole, out);
         }
         if let Some(raw) = reported.filter(|raw| raw.starts_with('{')) {
             let report = interaction(raw);

@@ -16,32 +16,36 @@ pub struct Local(());
 
 impl Read for Local {
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
-        let [model, model_id, error, reported, results, wrapped] = pick(
-            message,
-            ["model", "model_id", "error", "usage", "results", "result"],
-        );
-        out.model(model.or(model_id));
-        let failed = error.is_some_and(|error| error.starts_with(['{', '"']) && error.len() > 2);
-        if failed || event == "error" {
-            out.failure(failure::read(message));
-        }
+        // An envelope holds the reply beside its own fields. One: a peer could fill the stack with more.
+        let [wrapped] = pick(message, ["result"]);
         if let Some(inner) = wrapped.filter(|raw| raw.starts_with('{')) {
-            self.message(event, inner, out);
+            reply("", inner, out);
         }
-        text(message, out);
-        let mut report = counts(message);
-        if let Some(results) = results {
-            items(results, |result| watsonx(result, &mut report, out));
+        reply(event, message, out);
+    }
+}
+
+fn reply(event: &str, message: &str, out: &mut Out<'_>) {
+    let [model, model_id, error, reported, results] =
+        pick(message, ["model", "model_id", "error", "usage", "results"]);
+    out.model(model.or(model_id));
+    let failed = error.is_some_and(|error| error.starts_with(['{', '"']) && error.len() > 2);
+    if failed || event == "error" {
+        out.failure(failure::read(message));
+    }
+    text(message, out);
+    let mut report = counts(message);
+    if let Some(results) = results {
+        items(results, |result| watsonx(result, &mut report, out));
+    }
+    if let Some(raw) = reported.filter(|raw| raw.starts_with('{')) {
+        let named = usage(raw, out.provider());
+        if named.says_something() {
+            report = named;
         }
-        if let Some(raw) = reported.filter(|raw| raw.starts_with('{')) {
-            let named = usage(raw, out.provider());
-            if named.says_something() {
-                report = named;
-            }
-        }
-        if report.says_something() {
-            merge(report, out);
-        }
+    }
+    if report.says_something() {
+        merge(report, out);
     }
 }
 

@@ -257,6 +257,44 @@ fn absurd_numbers_and_depths_are_survived() {
 }
 
 #[test]
+fn an_envelope_in_an_envelope_is_not_followed() {
+    let keys = [
+        "data",
+        "result",
+        "interaction",
+        "response",
+        "delta",
+        "message",
+        "usage",
+        "error",
+        "event",
+        "metadata",
+        "choices",
+        "content",
+        "detail",
+        "x_groq",
+    ];
+    // Deep enough to overflow the stack of a reader that calls itself.
+    const DEPTH: usize = 4_000;
+    for key in keys {
+        let bomb = format!(
+            "{}1{}",
+            format!("{{\"{key}\":").repeat(DEPTH),
+            "}".repeat(DEPTH)
+        );
+        for (provider, endpoint) in ENDPOINTS {
+            decode(decoder(provider, endpoint), [bomb.as_bytes()]);
+        }
+        // Once a stream has begun, chunks are read in another way.
+        let mut chat = openai::chat::Decoder::new();
+        let chunk = "{\"model\":\"m\",\"choices\":[{\"delta\":{}}]}";
+        let mut noted = Noted::new();
+        campanile_core::Decode::received(&mut chat, Frame::Text(chunk), &mut noted);
+        campanile_core::Decode::received(&mut chat, Frame::Text(&bomb), &mut noted);
+    }
+}
+
+#[test]
 fn the_last_of_repeated_keys_counts() {
     let body = br#"{"usage":{"prompt_tokens":1},"model":"a","usage":{"prompt_tokens":5,"prompt_tokens":7}}"#;
 

@@ -146,7 +146,9 @@ impl Books<'_> {
         handles.calls.increment(1);
         if let Some(timing) = call.timing {
             handles.duration.record(seconds(timing.elapsed));
-            handles.queued.record(seconds(timing.queued));
+            if let Some(queued) = timing.queued {
+                handles.queued.record(seconds(queued));
+            }
         }
         // Of the attempt that was heard; a call's own also spans what a retry waited.
         let first = last.and_then(|attempt| attempt.timing?.first_item);

@@ -254,6 +254,7 @@ pub struct Builder {
     watch: Option<Watch>,
     keep: Vec<Box<dyn Any + Send + Sync>>,
     thread: bool,
+    recorder: Option<PrometheusRecorder>,
 }
 
 impl Builder {

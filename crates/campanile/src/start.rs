@@ -117,7 +117,16 @@ fn ledger(options: &config::LedgerTable, clock: &Clock) -> Result<Ledger, StartE
         Durable::Fast => Durability::Fast,
     };
     let options = LedgerOptions::new(&options.path).durability(durability);
-    let options = options.tell(|trouble| tell(&trouble.to_string()));
+    let options = options.tell(|trouble| {
+        let (path, why, waiting) = (
+            trouble.path.display(),
+            &trouble.message,
+            trouble.waiting_events,
+        );
+        tell(&format!(
+            "the ledger {path} cannot be written: {why}; {waiting} events wait in memory"
+        ));
+    });
     Ledger::open(options, clock.clone()).map_err(StartError::of)
 }
 

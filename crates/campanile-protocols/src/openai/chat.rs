@@ -39,6 +39,11 @@ pub struct Chat {
     keys: Keys,
 }
 
+/// The most choices that a request can ask for.
+const MAX_CHOICES: usize = 128;
+/// Stands for the event of a chunk that was taken out of an envelope.
+const UNWRAPPED: &str = "unwrapped";
+
 /// Searchers for the keys that decide how a chunk is read.
 #[derive(Debug)]
 struct Keys {
@@ -109,7 +114,10 @@ impl Chat {
     }
 
     fn others(&self, mut rest: &str, out: &mut Out<'_>) {
-        while let Some(at) = self.keys.delta.find(rest.as_bytes()) {
+        for _ in 1..MAX_CHOICES {
+            let Some(at) = self.keys.delta.find(rest.as_bytes()) else {
+                return;
+            };
             rest = rest.get(at + "\"delta\"".len()..).unwrap_or_default();
             delta(rest.trim_start().strip_prefix(':').unwrap_or_default(), out);
         }
@@ -141,14 +149,15 @@ impl Chat {
                 "data",
             ],
         );
-        // Some gateways put the chunk into an envelope.
+        // Some gateways put the chunk into an envelope: one, or else a peer could fill the stack.
         if choices.is_none()
             && event != "error"
+            && event != UNWRAPPED
             && error.is_none()
             && reported.is_none()
             && let Some(inner) = wrapped.filter(|inner| inner.starts_with('{'))
         {
-            return self.whole("data", inner, out);
+            return self.whole(UNWRAPPED, inner, out);
         }
         out.model(model);
         out.request_id(id);

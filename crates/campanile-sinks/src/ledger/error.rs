@@ -106,8 +106,13 @@ impl LedgerError {
     }
 
     pub(super) fn sql(path: &Path, error: rusqlite::Error) -> Self {
+        let kind = match kind_of(&error) {
+            // The file is there: it is its neighbours, the log and its index, that cannot be made.
+            LedgerErrorKind::Folder if path.exists() => LedgerErrorKind::ReadOnly,
+            kind => kind,
+        };
         Self {
-            kind: kind_of(&error),
+            kind,
             path: path.to_owned(),
             reason: error.to_string(),
             source: Some(Box::new(error)),

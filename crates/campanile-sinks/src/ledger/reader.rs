@@ -637,9 +637,8 @@ impl Reader {
                 "no such file",
             ));
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sql = |error| LedgerError::sql(path, error);
-        let conn = Connection::open_with_flags(path, flags).map_err(sql)?;
+        let conn = connect(path).map_err(sql)?;
         conn.busy_timeout(std::time::Duration::from_secs(5))
             .map_err(sql)?;
         if schema::check(&conn, path)? == 0 {
@@ -808,8 +807,6 @@ impl Reader {
     /// When the file cannot be read.
     pub fn stats(&self) -> Result<LedgerStats, LedgerError> {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let mut wal = self.path.clone().into_os_string();
-        wal.push("-wal");
         self.view(|conn| {
             let count = |sql: &str| {
                 conn.query_row(sql, [], |row| row.get::<_, i64>(0))
@@ -827,7 +824,7 @@ impl Reader {
                 runs: count("SELECT count(*) FROM run")?,
                 crashed_runs: count("SELECT count(*) FROM run WHERE crashed = 1")?,
                 file_bytes: size(&self.path),
-                wal_bytes: size(Path::new(&wal)),
+                wal_bytes: size(&wal_path(&self.path)),
             })
         })
     }
@@ -845,6 +842,43 @@ impl Reader {
                 .collect()
         })
     }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    let read = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    let closed = !wal_path(path).exists();
+    match read {
+        // A folder that cannot be written, and nobody writes: there is no log, and none can be made.
+        Err(error)
+            if closed && error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) =>
+        {
+            let uri = format!("file:{}?immutable=1", escaped(path));
+            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
+        }
+        _ => Ok(conn),
+    }
+}
+
+fn wal_path(path: &Path) -> PathBuf {
+    let mut wal = path.to_owned().into_os_string();
+    wal.push("-wal");
+    wal.into()
+}
+
+/// A path as a part of a URI.
+fn escaped(path: &Path) -> String {
+    let mut uri = String::new();
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
+                uri.push(byte.into())
+            }
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri
 }
 
 fn dictionary(conn: &Connection, sql: &str) -> rusqlite::Result<Dictionary> {

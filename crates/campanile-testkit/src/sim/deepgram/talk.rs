@@ -258,7 +258,7 @@ impl Talk {
 
     fn model_info(&self) -> Value {
         json!({
-            "name": "general",
+            "name": format!("general-{}", self.ask.model),
             "version": "2026-01-01.0",
             "arch": self.ask.model,
         })

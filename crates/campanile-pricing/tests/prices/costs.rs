@@ -1,4 +1,4 @@
-//! The priced usages of `shared/data/costs-dev.jsonl`, which three independent calculators agree on: once at each
+//! The priced usages of `shared/data/costs-dev.jsonl`, on which independent calculators agree: once at each
 //! case's own rates, once at those of the standard book.
 
 use campanile_core::{
