@@ -4,12 +4,9 @@ use campanile_core::Timestamp;
 use std::fmt;
 use std::io::{BufReader, Read, Write};
 
-/// What is known of the terminal.
+/// What is known of the terminal. Default: there is none.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "two facts, both of them named where it is made"
-)]
+#[non_exhaustive]
 pub struct Terminal {
     /// Whether a person reads stdout directly.
     pub out: bool,

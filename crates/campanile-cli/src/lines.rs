@@ -9,21 +9,27 @@ const MAX_LINE_BYTES: usize = 64 << 20;
 /// What is done with each line.
 pub(crate) trait Work {
     /// One line, without its end.
-    fn line(&mut self, line: &[u8], out: &mut dyn Write) -> Result<(), Bad>;
+    fn line(&mut self, line: &[u8], io: &mut Output<'_>) -> Result<(), Bad>;
 
     /// The next line may take a while, or there is none: finishes what was put off.
-    fn idle(&mut self, out: &mut dyn Write) -> Result<(), Fault> {
-        let _ = out;
+    fn idle(&mut self, io: &mut Output<'_>) -> Result<(), Fault> {
+        let _ = io;
         Ok(())
     }
+}
+
+/// Where results and troubles go, while the input is being read.
+pub(crate) struct Output<'a> {
+    pub(crate) out: &'a mut dyn Write,
+    pub(crate) err: &'a mut dyn Write,
 }
 
 /// Work that puts nothing off.
 struct AtOnce<F>(F);
 
 impl<F: FnMut(&[u8], &mut dyn Write) -> Result<(), Bad>> Work for AtOnce<F> {
-    fn line(&mut self, line: &[u8], out: &mut dyn Write) -> Result<(), Bad> {
-        self.0(line, out)
+    fn line(&mut self, line: &[u8], io: &mut Output<'_>) -> Result<(), Bad> {
+        self.0(line, io.out)
     }
 }
 
@@ -39,18 +45,25 @@ pub(crate) fn each_line(
 /// Works on each line. What is returned as an error is told on stderr with the number of the line; at the end, one such
 /// error makes the command fail.
 pub(crate) fn work_on(io: &mut Io<'_>, blank: Blank, work: &mut impl Work) -> Result<(), Fault> {
+    let (input, mut io) = (
+        &mut io.input,
+        Output {
+            out: &mut io.out,
+            err: &mut io.err,
+        },
+    );
     let mut line = Vec::new();
     let mut bad = 0_u64;
     for number in 1_u64.. {
-        if io.input.buffer().is_empty() {
+        if input.buffer().is_empty() {
             // The next read may wait: what is done is shown first.
-            work.idle(&mut io.out)?;
+            work.idle(&mut io)?;
             io.out.flush()?;
         }
-        let done = match next_line(&mut io.input, &mut line)? {
+        let done = match next_line(input, &mut line)? {
             Next::End => break,
             Next::Line if line.trim_ascii().is_empty() && blank == Blank::Skip => continue,
-            Next::Line => work.line(&line, &mut io.out),
+            Next::Line => work.line(&line, &mut io),
             Next::TooLong => Err(Bad::Line(format!(
                 "longer than {} MiB",
                 MAX_LINE_BYTES >> 20
@@ -65,7 +78,7 @@ pub(crate) fn work_on(io: &mut Io<'_>, blank: Blank, work: &mut impl Work) -> Re
             }
         }
     }
-    work.idle(&mut io.out)?;
+    work.idle(&mut io)?;
     match bad {
         0 => Ok(()),
         _ => Err(Fault::Told(1)),

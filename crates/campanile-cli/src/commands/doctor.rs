@@ -5,12 +5,15 @@ use crate::{
     fault::Fault,
     moment,
     settings::{self, Settings},
-    table::{Cell, Table, Tone, grouped},
+    table::{Cell, Form, Table, Tone, grouped},
+    text,
 };
 use campanile::config::{Config, Durable, Environment};
 use campanile_core::Timestamp;
 use campanile_sinks::ledger::Reader;
 use rustix::fs::{Access, access, statvfs};
+use serde_json::json;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -27,7 +30,11 @@ const DAY_US: i64 = 86_400_000_000;
 /// Checks configuration, environment, folders, ledger, durability and prices.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Doctor {}
+pub(crate) struct Doctor {
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
+}
 
 /// What was found of one thing.
 enum Finding {
@@ -38,6 +45,16 @@ enum Finding {
 }
 
 use Finding::{Bad, Good, Note};
+
+impl Finding {
+    fn parts(&self) -> (&'static str, Tone, &str) {
+        match self {
+            Good(what) => ("ok", Tone::Good, what),
+            Note(what) => ("note", Tone::Bold, what),
+            Bad(what) => ("BAD", Tone::Bad, what),
+        }
+    }
+}
 
 /// Findings by name, in the order of the checks.
 #[derive(Default)]
@@ -60,20 +77,17 @@ impl Doctor {
             Err(Fault::Usage(what)) => found.add("configuration", Bad(what)),
             Err(other) => return Err(other),
         }
-        let mut table = Table::new(&["check", "", "what"]);
-        for (name, finding) in &found.0 {
-            let (word, tone, what) = match finding {
-                Good(what) => ("ok", Tone::Good, what),
-                Note(what) => ("note", Tone::Bold, what),
-                Bad(what) => ("BAD", Tone::Bad, what),
-            };
-            table.row(vec![
-                (*name).into(),
-                Cell::new(word).tone(tone),
-                what.as_str().into(),
-            ]);
+        match self.format {
+            Form::Table => table(&found, io)?,
+            Form::Json => {
+                for (check, finding) in &found.0 {
+                    let (state, _, what) = finding.parts();
+                    let state = state.to_lowercase();
+                    let line = text::json(&json!({"check": check, "state": state, "what": what}));
+                    writeln!(io.out, "{line}")?;
+                }
+            }
         }
-        table.draw(&mut io.out, io.terminal.colours)?;
         let bad = found
             .0
             .iter()
@@ -87,6 +101,19 @@ impl Doctor {
             ))),
         }
     }
+}
+
+fn table(found: &Findings, io: &mut Io<'_>) -> Result<(), Fault> {
+    let mut table = Table::new(&["check", "", "what"]);
+    for (name, finding) in &found.0 {
+        let (word, tone, what) = finding.parts();
+        table.row(vec![
+            (*name).into(),
+            Cell::new(word).tone(tone),
+            what.into(),
+        ]);
+    }
+    Ok(table.draw(&mut io.out, io.terminal.colours)?)
 }
 
 fn origin(settings: &Settings, config: &Config) -> String {

@@ -4,7 +4,7 @@ use crate::{
     Io,
     fault::Fault,
     settings::Settings,
-    table::{Table, grouped},
+    table::{Form, Table, grouped},
     text,
 };
 use campanile_sinks::ledger::{LedgerErrorKind, LedgerStats, Reader};
@@ -15,7 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   campanile ledger dump | jq -r '[.id, .qty] | @tsv'
   campanile ledger verify && echo intact
-  campanile ledger stats --json";
+  campanile ledger stats --format json";
 
 /// Dumps, verifies and measures the ledger. It may be written meanwhile.
 #[derive(Debug, clap::Args)]
@@ -33,9 +33,9 @@ enum What {
     Verify,
     /// How much is in it.
     Stats {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t)]
+        format: Form,
     },
 }
 
@@ -44,11 +44,11 @@ impl Ledger {
         match self.what {
             What::Dump => dump(&settings.reader()?, io),
             What::Verify => verify(settings, io),
-            What::Stats { json } => {
+            What::Stats { format } => {
                 let stats = settings.reader()?.stats().map_err(Fault::usage)?;
-                match json {
-                    true => Ok(writeln!(io.out, "{}", text::json(&stats))?),
-                    false => table(&stats, io),
+                match format {
+                    Form::Json => Ok(writeln!(io.out, "{}", text::json(&stats))?),
+                    Form::Table => table(&stats, io),
                 }
             }
         }

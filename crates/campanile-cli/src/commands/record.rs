@@ -4,9 +4,10 @@ use super::cost::Given;
 use crate::{
     Io,
     fault::Fault,
-    lines::{Bad, Blank, Work, work_on},
+    lines::{Bad, Blank, Output, Work, work_on},
     moment,
     settings::Settings,
+    text,
 };
 use campanile::config::Durable;
 use campanile_core::{Attempt, CallEvent, Clock, Ids, Name, Outcome, SessionId, Timestamp};
@@ -15,7 +16,7 @@ use campanile_sinks::ledger::{Ack, Durability, Entry, Ledger, LedgerOptions};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Write;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 const EXAMPLES: &str = r#"A line of the input is one event; `usage` is what `campanile cost` reads:
@@ -57,6 +58,8 @@ struct Recorder {
     book: Book,
     ids: Ids,
     waiting: VecDeque<(Ack, String, u64)>,
+    /// What the ledger's writer complains of.
+    troubles: Receiver<String>,
 }
 
 impl Record {
@@ -65,13 +68,18 @@ impl Record {
             Durable::Fast => Durability::Fast,
             _ => Durability::Durable,
         };
-        let options = LedgerOptions::new(settings.ledger_path()?).durability(durability);
+        let (tell, troubles) = channel();
+        let options = LedgerOptions::new(settings.ledger_path()?)
+            .durability(durability)
+            // Nobody listens any more only when nobody waits any more.
+            .tell(move |trouble| drop(tell.send(trouble.message)));
         let ledger = Ledger::open(options, Clock::system()).map_err(Fault::usage)?;
         let mut recorder = Recorder {
             ledger,
             book: settings.book()?,
             ids: Ids::random(),
             waiting: VecDeque::new(),
+            troubles,
         };
         let done = work_on(io, Blank::Skip, &mut recorder);
         let path = recorder.ledger.path().display().to_string();
@@ -85,19 +93,19 @@ impl Record {
 }
 
 impl Work for Recorder {
-    fn line(&mut self, line: &[u8], out: &mut dyn Write) -> Result<(), Bad> {
+    fn line(&mut self, line: &[u8], io: &mut Output<'_>) -> Result<(), Bad> {
         let (id, call) = self.read(line)?;
         let qty = call.usage.map_or(0, |usage| usage.quantity());
         let ack = self.ledger.append(&[Entry::new(id.as_str(), call)]);
         self.waiting.push_back((ack, id, qty));
         match self.waiting.len() >= MAX_WAITING {
-            true => self.acknowledge(out),
+            true => self.acknowledge(io),
             false => Ok(()),
         }
     }
 
-    fn idle(&mut self, out: &mut dyn Write) -> Result<(), Fault> {
-        match self.acknowledge(out) {
+    fn idle(&mut self, io: &mut Output<'_>) -> Result<(), Fault> {
+        match self.acknowledge(io) {
             Ok(()) => Ok(()),
             Err(Bad::Stream(error)) => Err(error.into()),
             Err(Bad::Line(why)) => Err(Fault::Failed(why)),
@@ -107,18 +115,25 @@ impl Work for Recorder {
 
 impl Recorder {
     /// Waits for all that were handed over, in their order.
-    fn acknowledge(&mut self, out: &mut dyn Write) -> Result<(), Bad> {
+    fn acknowledge(&mut self, io: &mut Output<'_>) -> Result<(), Bad> {
         while let Some((ack, id, qty)) = self.waiting.pop_front() {
             loop {
                 match ack.wait(PATIENCE) {
                     Some(Ok(_)) => break,
                     Some(Err(error)) => return Err(Bad::line(format!("{id}: {error}"))),
-                    None => {}
+                    None => self.tell(io),
                 }
             }
-            writeln!(out, "ack {id} {qty}")?;
+            writeln!(io.out, "ack {id} {qty}")?;
         }
         Ok(())
+    }
+
+    /// What the writer complained of since the last time.
+    fn tell(&self, io: &mut Output<'_>) {
+        for trouble in self.troubles.try_iter() {
+            let _ = writeln!(io.err, "campanile: {}", text::clean(&trouble));
+        }
     }
 
     fn read(&self, line: &[u8]) -> Result<(String, CallEvent), Bad> {

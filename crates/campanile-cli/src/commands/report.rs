@@ -162,6 +162,9 @@ impl Report {
     }
 
     fn table(&self, rows: &[&ReportRow], total: &ReportRow, io: &mut Io<'_>) -> Result<(), Fault> {
+        if rows.is_empty() {
+            return Ok(writeln!(io.out, "no calls here")?);
+        }
         let heads: Vec<&'static str> = self
             .by
             .iter()

@@ -7,7 +7,7 @@ use crate::{
     moment,
     money::Range,
     settings::Settings,
-    table::{Cell, Table, Tone},
+    table::{Cell, Form, Table, Tone},
     text,
 };
 use campanile_core::{Outcome, SCHEMA_VERSION, Timestamp};
@@ -37,15 +37,6 @@ pub(crate) struct Session {
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     format: Form,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Form {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
 }
 
 impl Session {

@@ -104,6 +104,9 @@ pub(super) fn length_us(row: &SessionRow) -> Option<u64> {
 }
 
 fn table(rows: &[SessionRow], io: &mut Io<'_>) -> Result<(), Fault> {
+    if rows.is_empty() {
+        return Ok(writeln!(io.out, "no sessions here")?);
+    }
     let heads = [
         "session",
         "started (UTC)",

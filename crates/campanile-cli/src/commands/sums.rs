@@ -44,7 +44,7 @@ impl<'a> Sums<'a> {
 }
 
 /// Names of the columns of [`cells`].
-pub(super) const HEADS: [&str; 16] = [
+pub(super) const HEADS: [&str; 15] = [
     ">calls",
     ">failed",
     ">cut",
@@ -60,7 +60,6 @@ pub(super) const HEADS: [&str; 16] = [
     ">wasted",
     ">unpriced",
     ">inexact",
-    "",
 ];
 
 /// The columns of a sum, for people; zeros are left out, so that columns of nothing are not drawn.
@@ -82,7 +81,6 @@ pub(super) fn cells(row: &ReportRow) -> Vec<Cell> {
     });
     cells.push(bad(row.unpriced));
     cells.push(Cell::count(row.inexact));
-    cells.push(Cell::default());
     cells
 }
 
