@@ -140,7 +140,9 @@ fn watched_unary(monitor: &Monitor) -> impl Service<Ask, Response = Unary<Delta>
 }
 
 fn monitor(sink: impl Sink + 'static) -> Monitor {
-    Monitor::builder(sink).start()
+    Monitor::builder(sink)
+        .prices(campanile::pricing::Book::standard())
+        .start()
 }
 
 /// One kind of work, `calls` times.
@@ -172,11 +174,24 @@ fn work(kind: &str, folder: &std::path::Path, calls: usize) {
     }
 }
 
-/// Nowhere, or files, metrics and the ledger.
-fn sinks(kind: &str, _folder: &std::path::Path) -> Box<dyn Sink> {
-    match kind {
-        _ => Box::new(()),
+/// Nowhere (`none-…`), JSON lines and metrics (`files-…`), or these and the ledger (`full-…`).
+fn sinks(kind: &str, folder: &std::path::Path) -> Box<dyn Sink> {
+    if kind.starts_with("none") {
+        return Box::new(());
     }
+    let jsonl = campanile::sinks::Jsonl::new(folder.join("logs"))
+        .compress(false)
+        .open()
+        .unwrap();
+    let metrics = campanile::sinks::MetricsSink::new(campanile::sinks::PrometheusRecorder::new());
+    let signal = jsonl.and(metrics);
+    if kind.starts_with("files") {
+        return Box::new(signal);
+    }
+    let options = campanile::sinks::ledger::LedgerOptions::new(folder.join("ledger.db"));
+    let ledger =
+        campanile::sinks::ledger::Ledger::open(options, campanile::clock::counter()).unwrap();
+    Box::new(signal.and(ledger))
 }
 
 /// The same work behind tower-http's `TraceLayer`, whose JSON goes to a file through tracing-appender.
@@ -311,24 +326,29 @@ fn main() {
 
 fn report(folder: &std::path::Path) {
     for shape in ["unary", "stream"] {
-        let [bare, trace, none] =
-            ["bare", "trace", "none"].map(|what| instructions(&format!("{what}-{shape}"), folder));
-        let (Some(bare), Some(trace), Some(none)) = (bare, trace, none) else {
+        let [bare, trace, full] =
+            ["bare", "trace", "full"].map(|what| instructions(&format!("{what}-{shape}"), folder));
+        let (Some(bare), Some(trace), Some(full)) = (bare, trace, full) else {
             println!("valgrind is not there: no instructions counted");
             break;
         };
-        let (trace, none) = (trace - bare, none - bare);
+        let (trace, full) = (trace - bare, full - bare);
+        let ratio = trace as f64 / full as f64;
         println!(
-            "{shape}: bare {bare}, TraceLayer +{trace}, full stack +{none} instructions: 1/{:.1}",
-            trace as f64 / none as f64
+            "{shape}: bare {bare}, TraceLayer +{trace}, full stack +{full} instructions: 1/{ratio:.1}"
         );
     }
     let calls = 200_000;
     for shape in ["unary", "stream"] {
-        let [bare, trace, none] =
-            ["bare", "trace", "none"].map(|what| cpu(&format!("{what}-{shape}"), folder, calls));
+        let kinds = ["bare", "trace", "none", "files", "full"];
+        let [bare, trace, none, files, full] =
+            kinds.map(|what| cpu(&format!("{what}-{shape}"), folder, calls));
+        let ratio = (files - bare) / (trace - bare);
         println!(
-            "{shape}: CPU of all threads for {calls} calls: bare {bare:.2} s, TraceLayer {trace:.2} s, full stack {none:.2} s"
+            "{shape}: CPU of all threads for {calls} calls: bare {bare:.2} s, TraceLayer {trace:.2} s"
+        );
+        println!(
+            "{shape}: without sinks {none:.2} s, jsonl and metrics {files:.2} s ({ratio:.2} of TraceLayer), with the ledger {full:.2} s"
         );
     }
 }

@@ -211,8 +211,14 @@ impl<W: LineWriter, M: FnMut() -> W> Worker<M, W> {
             }
             let loss = LossEvent::new(self.clock.now(), self.name, reason.name(), untold);
             let mut line = Vec::new();
-            let writer = self.writer.get_or_insert_with(&mut self.make);
-            writer.tell(&loss, &mut line);
+            let worded = catch_unwind(AssertUnwindSafe(|| {
+                let writer = self.writer.get_or_insert_with(&mut self.make);
+                writer.tell(&loss, &mut line);
+            }));
+            if worded.is_err() {
+                self.writer = None;
+                return false;
+            }
             match self.attempt(&line) {
                 (Tried::Done, _) => self.told[reason as usize] = lost,
                 _ => return false,
