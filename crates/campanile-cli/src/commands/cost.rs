@@ -4,7 +4,7 @@ use crate::{
     Io,
     fault::Fault,
     lines::{Bad, Blank, each_line},
-    moment,
+    moment::{self, Moment},
     money::{Amount, Range},
     settings::Settings,
     text,
@@ -27,22 +27,30 @@ characters, web_searches, ...) or terms of the price (mode, service_tier, region
 
 Examples:
   campanile cost < usages.jsonl
+  campanile usage < responses.jsonl | campanile cost --provider openai --at now
   campanile cost < usages.jsonl | grep '"exact":false'"#;
 
 /// Prices usages, one JSON object a line. An amount is exact, or a range that says why; an unknown price is never zero.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Cost {}
+pub(crate) struct Cost {
+    /// Who bills, for lines without a `provider`.
+    #[arg(long)]
+    provider: Option<String>,
+    /// The moment of billing, for lines without an `at`.
+    #[arg(long, value_parser = Moment::parse, value_name = "MOMENT")]
+    at: Option<Moment>,
+}
 
 #[derive(Deserialize)]
 struct Asked<'a> {
     #[serde(default)]
     id: Value,
-    provider: String,
-    model: String,
+    provider: Option<String>,
+    model: Option<String>,
     #[serde(borrow)]
     usage: BTreeMap<String, &'a RawValue>,
-    at: String,
+    at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -57,28 +65,47 @@ struct Told<'a> {
 
 impl Cost {
     pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
-        let book = settings.book()?;
+        let (book, now) = (settings.book()?, io.now);
         each_line(io, Blank::Skip, |line, out| {
-            let told = price(&book, line)?;
+            let told = self.price(&book, line, now)?;
             Ok(writeln!(out, "{told}")?)
         })
     }
 }
 
-/// One line of the output for one of the input.
-fn price(book: &Book, line: &[u8]) -> Result<String, Bad> {
-    let asked: Asked<'_> = serde_json::from_slice(line)?;
-    let at = moment::rfc_3339(&asked.at)
-        .ok_or_else(|| Bad::line("`at` is no RFC 3339 moment, such as \"2026-11-15T12:00:00Z\""))?;
-    let given = Given::read(&asked.usage)?;
-    let cost = given.price(book, &asked.provider, &asked.model, at);
-    Ok(text::json(&Told {
-        id: &asked.id,
-        amount: Range::of(&cost).into(),
-        book: &cost.book,
-        lines: &cost.lines,
-        why: &cost.why,
-    }))
+impl Cost {
+    /// One line of the output for one of the input.
+    fn price(&self, book: &Book, line: &[u8], now: Timestamp) -> Result<String, Bad> {
+        let asked: Asked<'_> = serde_json::from_slice(line)?;
+        let at = match (&asked.at, self.at) {
+            (Some(at), _) => billed_at(at)?,
+            (None, Some(at)) => at.resolve(now),
+            (None, None) => {
+                return Err(Bad::line("missing field `at`; --at says it for all lines"));
+            }
+        };
+        let provider = asked.provider.as_ref().or(self.provider.as_ref());
+        let provider = provider.ok_or_else(|| {
+            Bad::line("missing field `provider`; --provider says it for all lines")
+        })?;
+        let given = Given::read(&asked.usage)?;
+        let model = asked.model.as_ref().or(given.model.as_ref());
+        let model = model.ok_or_else(|| Bad::line("missing field `model`"))?;
+        let cost = given.price(book, provider, model, at);
+        Ok(text::json(&Told {
+            id: &asked.id,
+            amount: Range::of(&cost).into(),
+            book: &cost.book,
+            lines: &cost.lines,
+            why: &cost.why,
+        }))
+    }
+}
+
+/// A moment as records hold it.
+pub(super) fn billed_at(text: &str) -> Result<Timestamp, Bad> {
+    moment::rfc_3339(text)
+        .ok_or_else(|| Bad::line("`at` is no RFC 3339 moment, such as \"2026-11-15T12:00:00Z\""))
 }
 
 /// What stands under `usage`.
@@ -86,6 +113,8 @@ fn price(book: &Book, line: &[u8]) -> Result<String, Bad> {
 pub(super) struct Given {
     counts: Inclusive,
     others: Usage,
+    /// As `campanile usage` prints it.
+    model: Option<String>,
     pub(super) terms: Terms,
 }
 
@@ -133,7 +162,10 @@ impl Given {
             return Ok(());
         }
         let (meter, count) = match key {
-            "model" => return Ok(()),
+            "model" => {
+                self.model = serde_json::from_str(value).map_err(|_| "is no text")?;
+                return Ok(());
+            }
             "audio_seconds" => (Meter::AudioUs, seconds(value)?),
             _ => {
                 let meter = Meter::from_name(key).filter(|meter| is_no_token(*meter));

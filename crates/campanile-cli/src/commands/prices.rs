@@ -169,12 +169,19 @@ fn terms_of(row: &Priced<'_>) -> String {
     words.join(" ")
 }
 
-fn rates_of(row: &Priced<'_>) -> String {
+/// All rates of a row; for people, extras with a price of their own are only counted.
+fn rates_of(row: &Priced<'_>, extras: bool) -> String {
+    let is_extra = |rate: &&Rate<'_>| rate.meter.starts_with('+');
     let rate = |rate: &Rate<'_>| match rate.above_tokens {
         None => format!("{} {}", rate.meter, rate.usd),
         Some(above) => format!("{} {} over {above}", rate.meter, rate.usd),
     };
-    let rates: Vec<String> = row.rates.iter().map(rate).collect();
+    let rates = row.rates.iter().filter(|rate| extras || !is_extra(rate));
+    let mut rates: Vec<String> = rates.map(rate).collect();
+    match row.rates.iter().filter(is_extra).count() {
+        left_out if left_out > 0 && !extras => rates.push(format!("+{left_out} extras")),
+        _ => {}
+    }
     match rates.is_empty() {
         true => "none is published".to_owned(),
         false => rates.join("; "),
@@ -225,7 +232,7 @@ impl List {
                 )?;
                 for row in rows {
                     let (models, terms, rates) =
-                        (row.models.join(" "), terms_of(&row), rates_of(&row));
+                        (row.models.join(" "), terms_of(&row), rates_of(&row, true));
                     let (from, to) = (
                         row.from.as_deref().unwrap_or(""),
                         row.to.as_deref().unwrap_or(""),
@@ -261,7 +268,7 @@ impl List {
                         row.vendor.into(),
                         models.into(),
                         terms_of(&row).into(),
-                        rates_of(&row).into(),
+                        rates_of(&row, false).into(),
                         checked,
                     ]);
                 }

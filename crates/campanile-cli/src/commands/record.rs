@@ -1,11 +1,10 @@
 //! `campanile record`: usage events in, one acknowledgement for each once it is durable.
 
-use super::cost::Given;
+use super::cost::{Given, billed_at};
 use crate::{
     Io,
     fault::Fault,
     lines::{Bad, Blank, Output, Work, work_on},
-    moment,
     settings::Settings,
     text,
 };
@@ -140,9 +139,7 @@ impl Recorder {
         let told: Told<'_> = serde_json::from_slice(line)?;
         let id = id(&told.id)?;
         let at = match &told.at {
-            Some(at) => moment::rfc_3339(at).ok_or_else(|| {
-                Bad::line("`at` is no RFC 3339 moment, such as \"2026-11-15T12:00:00Z\"")
-            })?,
+            Some(at) => billed_at(at)?,
             None => Timestamp::now(),
         };
         let given = Given::read(&told.usage)?;

@@ -158,6 +158,25 @@ fn a_cost_is_exact_or_says_why_not() {
 }
 
 #[test]
+fn one_filter_feeds_the_other() {
+    let line = r#"{"id":"r","provider":"openai","endpoint":"openai.chat.completions","status":200,"body":"{\"model\":\"gpt-4o-mini\",\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":10}}"}"#;
+    let usage = campanile(&["usage"], line).good();
+
+    let cost = campanile(
+        &["cost", "--provider", "openai", "--at", "2026-11-15"],
+        &usage,
+    )
+    .good();
+
+    assert_eq!(lines(&cost)[0]["usd"], "0.000156");
+    let nobody = campanile(&["cost"], &usage);
+    assert_eq!(
+        nobody.err,
+        "line 1: missing field `at`; --at says it for all lines\n"
+    );
+}
+
+#[test]
 fn what_cannot_be_priced_is_no_zero() {
     for (usage, why) in [
         (r#"{"input_token":1}"#, "usage.input_token: is no count"),

@@ -1,6 +1,9 @@
 //! What needs a process of its own: pipes that close, the environment, the working directory.
 
 use crate::support::Home;
+use campanile_cli::Terminal;
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -70,6 +73,78 @@ fn each_line_is_answered_before_the_next_one_comes() {
 
     assert!(child.wait().unwrap().success());
     assert!(home.dir().join("ledger/campanile.db").is_file());
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let home = Home::new();
+    let ledger = home.ledger();
+    let mut child = campanile(home.dir())
+        .args([
+            OsStr::new("--ledger"),
+            ledger.as_os_str(),
+            OsStr::new("record"),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    // It is killed while it writes: the rest of its input never comes.
+    let writer = std::thread::spawn(move || {
+        (1..=50_000)
+            .try_for_each(|n| writeln!(input, r#"{{"id":"e{n}","usage":{{"input_tokens":{n}}}}}"#))
+    });
+    let mut answers = BufReader::new(output).lines();
+    let mut acknowledged: Vec<String> = answers.by_ref().take(3_000).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    acknowledged.extend(answers.map_while(Result::ok));
+    assert!(
+        writer.join().unwrap().is_err(),
+        "it was killed before its input ended"
+    );
+
+    let again = r#"{"id":"e1","usage":{"input_tokens":1}}"#;
+    let done = home.run_with(&["record"], again, Terminal::default());
+    assert_eq!(done.good(), "ack e1 1\n");
+    let mut kept = HashMap::new();
+    for line in home.run(&["ledger", "dump"]).good().lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let again = kept.insert(
+            row["id"].as_str().unwrap().to_owned(),
+            row["qty"].as_u64().unwrap(),
+        );
+        assert_eq!(again, None, "once");
+    }
+    // The last line may have been cut.
+    for answer in &acknowledged[..acknowledged.len() - 1] {
+        let words: Vec<&str> = answer.split(' ').collect();
+        assert_eq!(
+            kept.get(words[1]).map(u64::to_string).as_deref(),
+            Some(words[2])
+        );
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_is_told() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        println!("skipped: no /dev/full");
+        return;
+    };
+    let home = Home::new();
+    let done = campanile(home.dir())
+        .args(["prices", "list"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    assert!(
+        text(&done.stderr).starts_with("campanile: cannot read or write a stream"),
+        "{}",
+        text(&done.stderr)
+    );
 }
 
 #[test]
