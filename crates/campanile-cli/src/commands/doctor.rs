@@ -1,0 +1,328 @@
+//! `campanile doctor`: is everything set up?
+
+use crate::{
+    Io,
+    fault::Fault,
+    moment,
+    settings::{self, Settings},
+    table::{Cell, Form, Table, Tone, grouped},
+    text,
+};
+use campanile::config::{Config, Durable, Environment};
+use campanile_core::Timestamp;
+use campanile_sinks::ledger::Reader;
+use rustix::fs::{Access, access, statvfs};
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  campanile doctor
+  CAMPANILE_ENV=prod campanile doctor --config /etc/campanile.toml && start-the-bot";
+
+/// Less free space than this is trouble.
+const LITTLE_SPACE: u64 = 64 << 20;
+/// Prices that nobody has looked at for so long may be wrong.
+const OLD_DAYS: i64 = 90;
+const DAY_US: i64 = 86_400_000_000;
+
+/// Checks configuration, environment, folders, ledger, durability and prices.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Doctor {
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
+}
+
+/// What was found of one thing.
+enum Finding {
+    Good(String),
+    /// It works, and a person should know.
+    Note(String),
+    Bad(String),
+}
+
+use Finding::{Bad, Good, Note};
+
+impl Finding {
+    fn parts(&self) -> (&'static str, Tone, &str) {
+        match self {
+            Good(what) => ("ok", Tone::Good, what),
+            Note(what) => ("note", Tone::Bold, what),
+            Bad(what) => ("BAD", Tone::Bad, what),
+        }
+    }
+}
+
+/// Findings by name, in the order of the checks.
+#[derive(Default)]
+struct Findings(Vec<(&'static str, Finding)>);
+
+impl Findings {
+    fn add(&mut self, name: &'static str, finding: Finding) {
+        self.0.push((name, finding));
+    }
+}
+
+impl Doctor {
+    pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
+        let mut found = Findings::default();
+        match settings.config() {
+            Ok(config) => {
+                found.add("configuration", Good(origin(settings, &config)));
+                examine(settings, &config, io.now, &mut found)?;
+            }
+            Err(Fault::Usage(what)) => found.add("configuration", Bad(what)),
+            Err(other) => return Err(other),
+        }
+        match self.format {
+            Form::Table => table(&found, io)?,
+            Form::Json => {
+                for (check, finding) in &found.0 {
+                    let (state, _, what) = finding.parts();
+                    let state = state.to_lowercase();
+                    let line = text::json(&json!({"check": check, "state": state, "what": what}));
+                    writeln!(io.out, "{line}")?;
+                }
+            }
+        }
+        let bad = found
+            .0
+            .iter()
+            .filter(|(_, finding)| matches!(finding, Bad(_)))
+            .count();
+        match bad {
+            0 => Ok(()),
+            _ => Err(Fault::Failed(format!(
+                "{bad} of {} checks failed",
+                found.0.len()
+            ))),
+        }
+    }
+}
+
+fn table(found: &Findings, io: &mut Io<'_>) -> Result<(), Fault> {
+    let mut table = Table::new(&["check", "", "what"]);
+    for (name, finding) in &found.0 {
+        let (word, tone, what) = finding.parts();
+        table.row(vec![
+            (*name).into(),
+            Cell::new(word).tone(tone),
+            what.into(),
+        ]);
+    }
+    Ok(table.draw(&mut io.out, io.terminal.colours)?)
+}
+
+fn origin(settings: &Settings, config: &Config) -> String {
+    let Some(file) = &config.file else {
+        return "the default; no campanile.toml here, CAMPANILE_CONFIG is not set".to_owned();
+    };
+    let why = match (&settings.config, std::env::var_os("CAMPANILE_CONFIG")) {
+        (Some(_), _) => "--config",
+        (None, Some(_)) => "CAMPANILE_CONFIG",
+        (None, None) => "in this folder",
+    };
+    format!("{} ({why})", file.display())
+}
+
+fn examine(
+    settings: &Settings,
+    config: &Config,
+    now: Timestamp,
+    found: &mut Findings,
+) -> Result<(), Fault> {
+    let environment = match config.environment() {
+        Ok((name, environment)) => {
+            found.add("environment", environment_of(&name, environment));
+            Some(environment)
+        }
+        Err(error) => {
+            found.add("environment", Bad(error.to_string()));
+            None
+        }
+    };
+    let uses = |sink: &str| {
+        environment.is_none_or(|environment| environment.sinks.iter().any(|known| known == sink))
+    };
+    if uses("jsonl") {
+        let jsonl = &config.sink.jsonl;
+        found.add("logs", folder(&jsonl.dir));
+        if jsonl.content.is_some() {
+            found.add(
+                "content",
+                Note("jsonl writes what was said, redacted: `content` in [sink.jsonl]".to_owned()),
+            );
+        }
+    }
+    let path = settings.ledger_path()?;
+    if uses("ledger") {
+        found.add("ledger", ledger(&path));
+        found.add("ledger folder", folder(parent(&path)));
+        found.add(
+            "durability",
+            Good(durability(config.sink.ledger.durability)),
+        );
+    }
+    if uses("prometheus") {
+        let prometheus = &config.sink.prometheus;
+        let taken = match prometheus.port_required {
+            true => "required",
+            false => "or the next free port",
+        };
+        found.add(
+            "prometheus",
+            Good(format!("{} ({taken})", prometheus.listen)),
+        );
+    }
+    for budget in &config.budget {
+        let window = match budget.window {
+            campanile::config::Window::Day => "day",
+            _ => "month",
+        };
+        found.add(
+            "budget",
+            Good(format!("{} ${} a {window}", budget.provider, budget.usd)),
+        );
+    }
+    found.add("prices", prices(config, now));
+    Ok(())
+}
+
+fn environment_of(name: &str, environment: &Environment) -> Finding {
+    let why = match std::env::var_os("CAMPANILE_ENV") {
+        Some(_) => "CAMPANILE_ENV",
+        None => "CAMPANILE_ENV is not set",
+    };
+    let (level, sinks) = (&environment.level, environment.sinks.join(", "));
+    match sinks.is_empty() {
+        true => Note(format!(
+            "{name} ({why}): level {level}; no sinks, nothing is kept"
+        )),
+        false => Good(format!("{name} ({why}): level {level}; sinks {sinks}")),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether a folder can be written, or made.
+fn folder(path: &Path) -> Finding {
+    let there = absolute(path);
+    let Some(nearest) = there.ancestors().find(|above| above.exists()) else {
+        return Bad(format!("{}: nothing of this path exists", path.display()));
+    };
+    let shown = there.display();
+    if !nearest.is_dir() {
+        return Bad(format!(
+            "{shown}: {} is no folder; name another one",
+            nearest.display()
+        ));
+    }
+    if let Err(error) = access(nearest, Access::WRITE_OK | Access::EXEC_OK) {
+        let nearest = nearest.display();
+        return Bad(format!(
+            "{shown}: {nearest} cannot be written ({error}); give this user the right to"
+        ));
+    }
+    let state = match nearest == there {
+        true => "can be written",
+        false => "will be made",
+    };
+    let free = statvfs(nearest).map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+    match free {
+        Ok(free) if free < LITTLE_SPACE => Bad(format!("{shown}: only {} are free", bytes(free))),
+        Ok(free) => Good(format!("{shown} {state}; {} are free", bytes(free))),
+        Err(error) => Note(format!(
+            "{shown} {state}; its free space cannot be told ({error})"
+        )),
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..0x40_0000 => format!("{} KiB", bytes >> 10),
+        0x40_0000..0x1_0000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", grouped(bytes >> 30)),
+    }
+}
+
+fn ledger(path: &Path) -> Finding {
+    let shown = absolute(path).display().to_string();
+    if !path.exists() {
+        return Good(format!("{shown}: not there yet, the first event makes it"));
+    }
+    let stats = match Reader::open(path).and_then(|reader| reader.stats()) {
+        Ok(stats) => stats,
+        Err(error) => return Bad(error.to_string()),
+    };
+    if let Err(error) = access(path, Access::WRITE_OK) {
+        return Bad(format!(
+            "{shown}: can be read and not written ({error}); give this user the right to"
+        ));
+    }
+    let (calls, size) = (
+        grouped(stats.calls),
+        bytes(stats.file_bytes.saturating_add(stats.wal_bytes)),
+    );
+    Good(format!(
+        "{shown}: {calls} calls, {size}, tables of version {}",
+        stats.version
+    ))
+}
+
+fn durability(durable: Durable) -> String {
+    match durable {
+        Durable::Fast => {
+            "fast: a kill loses at most 10 ms, a power cut at most the last second".to_owned()
+        }
+        _ => {
+            "durable: an event survives kill and power cut from at most 10 ms after its call ended"
+                .to_owned()
+        }
+    }
+}
+
+fn prices(config: &Config, now: Timestamp) -> Finding {
+    let file = config.prices.file.as_deref();
+    let book = match settings::book(file) {
+        Ok(book) => book,
+        Err(Fault::Usage(what)) => return Bad(what),
+        Err(_) => return Bad("the price book cannot be read".to_owned()),
+    };
+    let problems = book.check(now);
+    let errors = problems.iter().filter(|problem| problem.is_error).count();
+    let old = problems.len() - errors;
+    let checked = book
+        .rows()
+        .map(|row| row.source().checked)
+        .max()
+        .unwrap_or_default();
+    let days = now.0.saturating_sub(checked.0).max(0) / DAY_US;
+    let over = file
+        .map(|file| format!(", {} over it", file.display()))
+        .unwrap_or_default();
+    let day = &moment::short(checked)[..10];
+    let what = format!(
+        "book {}{over}: {} rows, the newest looked up {day} ({days} days ago), {old} that deserve another look",
+        book.version(),
+        grouped(book.rows().count() as u64),
+    );
+    match (errors, days > OLD_DAYS) {
+        (0, false) => Good(what),
+        (0, true) => Note(format!("{what}; a newer campanile has newer prices")),
+        (errors, _) => Bad(format!(
+            "{what}; {errors} are likely wrong: `campanile prices check` names them"
+        )),
+    }
+}

@@ -1,0 +1,125 @@
+//! `campanile ledger`: everything that is counted, whether it is intact, how large it is.
+
+use crate::{
+    Io,
+    fault::Fault,
+    settings::Settings,
+    table::{Form, Table, grouped},
+    text,
+};
+use campanile_sinks::ledger::{LedgerErrorKind, LedgerStats, Reader};
+use std::io::Write;
+use std::ops::ControlFlow;
+
+const EXAMPLES: &str = "\
+Examples:
+  campanile ledger dump | jq -r '[.id, .qty] | @tsv'
+  campanile ledger verify && echo intact
+  campanile ledger stats --format json";
+
+/// Dumps, verifies and measures the ledger. It may be written meanwhile.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Ledger {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Every event that is counted, one JSON object a line, with `id` and `qty`.
+    Dump,
+    /// Looks at each row, each day's sums and each page; exit 1 where something is not as it was written.
+    Verify,
+    /// How much is in it.
+    Stats {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t)]
+        format: Form,
+    },
+}
+
+impl Ledger {
+    pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
+        match self.what {
+            What::Dump => dump(&settings.reader()?, io),
+            What::Verify => verify(settings, io),
+            What::Stats { format } => {
+                let stats = settings.reader()?.stats().map_err(Fault::usage)?;
+                match format {
+                    Form::Json => Ok(writeln!(io.out, "{}", text::json(&stats))?),
+                    Form::Table => table(&stats, io),
+                }
+            }
+        }
+    }
+}
+
+fn dump(reader: &Reader, io: &mut Io<'_>) -> Result<(), Fault> {
+    let mut written = Ok(());
+    let read = reader.dump(|event| {
+        written = writeln!(io.out, "{}", text::json(event));
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    written?;
+    read.map_err(|error| Fault::Failed(error.to_string()))
+}
+
+fn verify(settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
+    let path = settings.ledger_path()?;
+    let failed = |error: campanile_sinks::ledger::LedgerError| match error.kind() {
+        LedgerErrorKind::Missing => Fault::usage(error),
+        _ => Fault::Failed(error.to_string()),
+    };
+    let reader = Reader::open(&path).map_err(failed)?;
+    let problems = reader.verify().map_err(failed)?;
+    for problem in &problems {
+        let row = match problem.row.is_empty() {
+            true => String::new(),
+            false => format!(" {}", problem.row),
+        };
+        let line = format!("{}{row}: {}", problem.table, problem.what);
+        writeln!(io.out, "{}", text::clean(&line))?;
+    }
+    let path = path.display();
+    match problems.len() {
+        0 => {
+            let stats = reader.stats().map_err(failed)?;
+            let line = format!(
+                "{path}: intact ({} calls, {} attempts)",
+                stats.calls, stats.parts
+            );
+            Ok(writeln!(io.out, "{}", text::clean(&line))?)
+        }
+        n => Err(Fault::Failed(format!(
+            "{path}: {n} problems; keep a copy of the file, and restore a backup"
+        ))),
+    }
+}
+
+fn table(stats: &LedgerStats, io: &mut Io<'_>) -> Result<(), Fault> {
+    let mut table = Table::new(&["what", ">how many"]);
+    for (name, count) in [
+        ("calls", stats.calls),
+        ("attempts", stats.parts),
+        ("open calls", stats.open),
+        ("folded sums", stats.folds),
+        ("sessions", stats.sessions),
+        ("turns", stats.turns),
+        ("alerts", stats.alerts),
+        ("runs", stats.runs),
+        ("crashed runs", stats.crashed_runs),
+        ("bytes", stats.file_bytes),
+        ("bytes of the log", stats.wal_bytes),
+    ] {
+        table.row(vec![name.into(), grouped(count).into()]);
+    }
+    table.row(vec![
+        "version of the tables".into(),
+        stats.version.to_string().into(),
+    ]);
+    Ok(table.draw(&mut io.out, io.terminal.colours)?)
+}

@@ -1,0 +1,56 @@
+//! The commands, one a file.
+
+mod cost;
+mod doctor;
+mod ledger;
+mod prices;
+mod record;
+mod redact;
+mod report;
+mod session;
+mod sessions;
+mod sums;
+mod usage;
+
+use crate::{Io, fault::Fault, settings::Settings};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// What was used and what it cost: by provider and model, stage, session, time or outcome.
+    Report(report::Report),
+    /// Lists sessions, the latest first.
+    Sessions(sessions::Sessions),
+    /// One session: its turns as waterfalls, its calls, what was cut and what failed.
+    Session(session::Session),
+    /// Dumps, verifies and measures the ledger.
+    Ledger(ledger::Ledger),
+    /// Usage events on stdin → ledger; acknowledges each once it is durable.
+    Record(record::Record),
+    /// Recorded responses on stdin → what each reports as used.
+    Usage(usage::Usage),
+    /// Usage on stdin → what it costs, exactly or as a range.
+    Cost(cost::Cost),
+    /// Text on stdin → masked text, or where the finds are.
+    Redact(redact::Redact),
+    /// Lists, explains and checks prices.
+    Prices(prices::Prices),
+    /// Checks configuration, folders, ledger and prices; exit 1 when something is wrong.
+    Doctor(doctor::Doctor),
+}
+
+impl Command {
+    pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
+        match self {
+            Command::Report(report) => report.run(settings, io),
+            Command::Sessions(sessions) => sessions.run(settings, io),
+            Command::Session(session) => session.run(settings, io),
+            Command::Ledger(ledger) => ledger.run(settings, io),
+            Command::Record(record) => record.run(settings, io),
+            Command::Usage(usage) => usage.run(io),
+            Command::Cost(cost) => cost.run(settings, io),
+            Command::Redact(redact) => redact.run(io),
+            Command::Prices(prices) => prices.run(settings, io),
+            Command::Doctor(doctor) => doctor.run(settings, io),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! `campanile record`: usage events in, one acknowledgement for each once it is durable.
+
+use super::cost::{Given, billed_at};
+use crate::{
+    Io,
+    fault::Fault,
+    lines::{Bad, Blank, Output, Work, work_on},
+    settings::Settings,
+    text,
+};
+use campanile::config::Durable;
+use campanile_core::{Attempt, CallEvent, Clock, Ids, Name, Outcome, SessionId, Timestamp};
+use campanile_pricing::Book;
+use campanile_sinks::ledger::{Ack, Durability, Entry, Ledger, LedgerOptions};
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+const EXAMPLES: &str = r#"A line of the input is one event; `usage` is what `campanile cost` reads:
+  {"id": "e1", "provider": "openai", "model": "gpt-4o-mini", "at": "2026-11-15T12:00:00Z",
+   "stage": "llm", "session": "call-7", "turn": 1, "outcome": "completed", "usage": {"input_tokens": 118}}
+`id` and `usage` are needed; `at` is now where it is not given. An id counts once, however often it comes.
+`ack ID QTY` says that the event is durable; QTY is the sum of its counts (audio in microseconds).
+
+Examples:
+  campanile record < events.jsonl
+  tail -f events.jsonl | campanile record --ledger ledger/campanile.db"#;
+
+/// So many may wait for their acknowledgement.
+const MAX_WAITING: usize = 1_024;
+/// How often trouble is told while the ledger cannot be written.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Writes usage events to the ledger and acknowledges each once it is durable.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Record {}
+
+#[derive(Deserialize)]
+struct Told<'a> {
+    id: Value,
+    provider: Option<String>,
+    model: Option<String>,
+    #[serde(borrow)]
+    usage: BTreeMap<String, &'a RawValue>,
+    at: Option<String>,
+    stage: Option<String>,
+    session: Option<String>,
+    turn: Option<u32>,
+    outcome: Option<String>,
+}
+
+struct Recorder {
+    ledger: Ledger,
+    book: Book,
+    ids: Ids,
+    waiting: VecDeque<(Ack, String, u64)>,
+    /// What the ledger's writer complains of.
+    troubles: Receiver<String>,
+}
+
+impl Record {
+    pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
+        let durability = match settings.config()?.sink.ledger.durability {
+            Durable::Fast => Durability::Fast,
+            _ => Durability::Durable,
+        };
+        let (tell, troubles) = channel();
+        let options = LedgerOptions::new(settings.ledger_path()?)
+            .durability(durability)
+            // Nobody listens any more only when nobody waits any more.
+            .tell(move |trouble| drop(tell.send(trouble.message)));
+        let ledger = Ledger::open(options, Clock::system()).map_err(Fault::usage)?;
+        let mut recorder = Recorder {
+            ledger,
+            book: settings.book()?,
+            ids: Ids::random(),
+            waiting: VecDeque::new(),
+            troubles,
+        };
+        let done = work_on(io, Blank::Skip, &mut recorder);
+        let path = recorder.ledger.path().display().to_string();
+        match recorder.ledger.close(PATIENCE) {
+            true => done,
+            false => Err(Fault::Failed(format!(
+                "{path}: not all could be written; what has no `ack` must be sent again"
+            ))),
+        }
+    }
+}
+
+impl Work for Recorder {
+    fn line(&mut self, line: &[u8], io: &mut Output<'_>) -> Result<(), Bad> {
+        let (id, call) = self.read(line)?;
+        let qty = call.usage.map_or(0, |usage| usage.quantity());
+        let ack = self.ledger.append(&[Entry::new(id.as_str(), call)]);
+        self.waiting.push_back((ack, id, qty));
+        match self.waiting.len() >= MAX_WAITING {
+            true => self.acknowledge(io),
+            false => Ok(()),
+        }
+    }
+
+    fn idle(&mut self, io: &mut Output<'_>) -> Result<(), Fault> {
+        match self.acknowledge(io) {
+            Ok(()) => Ok(()),
+            Err(Bad::Stream(error)) => Err(error.into()),
+            Err(Bad::Line(why)) => Err(Fault::Failed(why)),
+        }
+    }
+}
+
+impl Recorder {
+    /// Waits for all that were handed over, in their order.
+    fn acknowledge(&mut self, io: &mut Output<'_>) -> Result<(), Bad> {
+        while let Some((ack, id, qty)) = self.waiting.pop_front() {
+            loop {
+                match ack.wait(PATIENCE) {
+                    Some(Ok(_)) => break,
+                    Some(Err(error)) => return Err(Bad::line(format!("{id}: {error}"))),
+                    None => self.tell(io),
+                }
+            }
+            writeln!(io.out, "ack {id} {qty}")?;
+        }
+        Ok(())
+    }
+
+    /// What the writer complained of since the last time.
+    fn tell(&self, io: &mut Output<'_>) {
+        for trouble in self.troubles.try_iter() {
+            let _ = writeln!(io.err, "campanile: {}", text::clean(&trouble));
+        }
+    }
+
+    fn read(&self, line: &[u8]) -> Result<(String, CallEvent), Bad> {
+        let told: Told<'_> = serde_json::from_slice(line)?;
+        let id = id(&told.id)?;
+        let at = match &told.at {
+            Some(at) => billed_at(at)?,
+            None => Timestamp::now(),
+        };
+        let given = Given::read(&told.usage)?;
+        let (provider, model) = (name("provider", told.provider)?, name("model", told.model)?);
+        let cost = given.price(
+            &self.book,
+            provider.as_deref().unwrap_or(""),
+            model.as_deref().unwrap_or(""),
+            at,
+        );
+        let outcome = outcome(told.outcome.as_deref())?;
+        let stage = name("stage", told.stage)?.unwrap_or(Name::from_static("recorded"));
+        let mut call = CallEvent::new(self.ids.next(at), stage, at, outcome);
+        call.session = match told.session {
+            Some(session) => Some(
+                SessionId::new(&session)
+                    .map_err(|error| Bad::Line(format!("`session`: {error}")))?,
+            ),
+            None => None,
+        };
+        call.turn = told.turn;
+        let (usage, _) = given.usage();
+        call.usage = Some(usage);
+        call.cost = Some(cost.clone());
+        let mut attempt = Attempt::new(1);
+        (attempt.provider, attempt.model) = (provider, model);
+        (attempt.usage, attempt.cost) = (Some(usage), Some(cost));
+        attempt.outcome = Some(outcome);
+        attempt.terms = given.terms;
+        call.attempts.push(attempt);
+        Ok((id, call))
+    }
+}
+
+/// A text or a whole number, without blanks: it stands in a line of the answer.
+fn id(id: &Value) -> Result<String, Bad> {
+    let text = match id {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(Bad::line("`id` is no text and no number")),
+    };
+    let plain = |char: char| !char.is_whitespace() && !char.is_control();
+    match !text.is_empty() && text.len() <= 256 && text.chars().all(plain) {
+        true => Ok(text),
+        false => Err(Bad::line(
+            "`id` has 1 to 256 bytes without blanks and control characters",
+        )),
+    }
+}
+
+fn name(field: &str, text: Option<String>) -> Result<Option<Name>, Bad> {
+    let Some(text) = text else { return Ok(None) };
+    match Name::outside(&text) {
+        Some(name) => Ok(Some(name)),
+        None => Err(Bad::Line(format!(
+            "`{field}` is no name: letters, digits and . _ : - / @ + # only"
+        ))),
+    }
+}
+
+fn outcome(word: Option<&str>) -> Result<Outcome, Bad> {
+    let Some(word) = word else {
+        return Ok(Outcome::Completed);
+    };
+    let known = Outcome::ALL
+        .into_iter()
+        .find(|outcome| outcome.name() == word);
+    known.ok_or_else(|| Bad::line("`outcome` is completed, failed, cancelled, panicked or crashed"))
+}

@@ -1,0 +1,183 @@
+//! Sums of calls, as tables and programs show them: what `report` and `sessions` have in common.
+
+use crate::{
+    moment,
+    money::{Amount, Range},
+    table::{Cell, Tone, grouped},
+};
+use campanile_core::{Meter, Usage};
+use campanile_sinks::ledger::ReportRow;
+use serde::Serialize;
+
+/// Counts and amounts of a row, for programs.
+#[derive(Serialize)]
+pub(super) struct Sums<'a> {
+    calls: u64,
+    failed: u64,
+    cancelled: u64,
+    crashed: u64,
+    open: u64,
+    attempts: u64,
+    usage: &'a Usage,
+    cost: Amount,
+    wasted: Amount,
+    unpriced: u64,
+    inexact: u64,
+}
+
+impl<'a> Sums<'a> {
+    pub(super) fn of(row: &'a ReportRow) -> Self {
+        Self {
+            calls: row.calls,
+            failed: row.failed,
+            cancelled: row.cancelled,
+            crashed: row.crashed,
+            open: row.open,
+            attempts: row.parts,
+            usage: &row.usage,
+            cost: Range::of(&row.cost).into(),
+            wasted: Range::of(&row.wasted).into(),
+            unpriced: row.unpriced,
+            inexact: row.inexact,
+        }
+    }
+}
+
+/// Names of the columns of [`cells`].
+pub(super) const HEADS: [&str; 15] = [
+    ">calls",
+    ">failed",
+    ">cut",
+    ">crashed",
+    ">open",
+    ">tokens in",
+    ">cached",
+    ">tokens out",
+    ">audio",
+    ">speech",
+    ">characters",
+    ">cost",
+    ">wasted",
+    ">unpriced",
+    ">inexact",
+];
+
+/// The columns of a sum, for people; zeros are left out, so that columns of nothing are not drawn.
+pub(super) fn cells(row: &ReportRow) -> Vec<Cell> {
+    let bad = |count: u64| Cell::count(count).tone(Tone::Bad);
+    let mut cells = vec![
+        Cell::new(grouped(row.calls)),
+        bad(row.failed),
+        Cell::count(row.cancelled),
+        bad(row.crashed),
+        Cell::count(row.open),
+    ];
+    cells.extend(used(&row.usage).map(Cell::new));
+    cells.push(Cell::new(Range::of(&row.cost).shown()).tone(Tone::Bold));
+    let wasted = Range::of(&row.wasted);
+    cells.push(match wasted.is_nothing() {
+        true => Cell::default(),
+        false => Cell::new(wasted.shown()),
+    });
+    cells.push(bad(row.unpriced));
+    cells.push(Cell::count(row.inexact));
+    cells
+}
+
+/// Tokens in, cached and out, audio and speech as minutes, characters; empty where nothing was counted, `≥` where there
+/// may be more.
+pub(super) fn used(usage: &Usage) -> [String; 6] {
+    use Meter::{
+        AudioInputTokens, AudioOutputTokens, AudioUs, CacheWriteTokens, CachedAudioTokens,
+        CachedImageTokens, CachedInputTokens, Characters, ImageInputTokens, ImageOutputTokens,
+        InputTokens, LongCacheWriteTokens, OutputTokens, ReasoningTokens, ServerAudioUs, SocketUs,
+        SpeechUs,
+    };
+    // The three clocks are views of one thing; the longest one has seen all of it.
+    let clock = [AudioUs, ServerAudioUs, SocketUs]
+        .into_iter()
+        .max_by_key(|meter| usage.at_least(*meter))
+        .unwrap_or(AudioUs);
+    let fresh = [
+        InputTokens,
+        CacheWriteTokens,
+        LongCacheWriteTokens,
+        AudioInputTokens,
+        ImageInputTokens,
+    ];
+    let cached = [CachedInputTokens, CachedAudioTokens, CachedImageTokens];
+    let answer = [
+        OutputTokens,
+        ReasoningTokens,
+        AudioOutputTokens,
+        ImageOutputTokens,
+    ];
+    [
+        counted(usage, &fresh, grouped),
+        counted(usage, &cached, grouped),
+        counted(usage, &answer, grouped),
+        counted(usage, &[clock], moment::minutes),
+        counted(usage, &[SpeechUs], moment::minutes),
+        counted(usage, &[Characters], grouped),
+    ]
+}
+
+fn counted(usage: &Usage, meters: &[Meter], show: impl Fn(u64) -> String) -> String {
+    let counts = || meters.iter().filter_map(|meter| usage.get(*meter));
+    let sum = counts().fold(0_u64, |sum, count| sum.saturating_add(count.at_least));
+    let exact = counts().all(|count| count.is_exact());
+    match (sum, exact) {
+        (0, true) => String::new(),
+        (sum, true) => show(sum),
+        (sum, false) => format!("≥{}", show(sum)),
+    }
+}
+
+/// Names of the columns of [`csv`].
+pub(super) fn csv_heads() -> impl Iterator<Item = String> {
+    let counts = [
+        "calls",
+        "failed",
+        "cancelled",
+        "crashed",
+        "open",
+        "attempts",
+    ];
+    let amounts = [
+        "cost_usd_at_least",
+        "cost_usd_at_most",
+        "wasted_usd_at_least",
+        "wasted_usd_at_most",
+        "unpriced",
+        "inexact",
+    ];
+    let meters = Meter::ALL.map(Meter::name);
+    counts
+        .into_iter()
+        .chain(meters)
+        .chain(amounts)
+        .map(str::to_owned)
+}
+
+/// The columns of a sum, for spreadsheets: lower bounds of counts, both bounds of amounts (empty: no upper bound).
+pub(super) fn csv(row: &ReportRow) -> impl Iterator<Item = String> {
+    let counts = [
+        row.calls,
+        row.failed,
+        row.cancelled,
+        row.crashed,
+        row.open,
+        row.parts,
+    ];
+    let meters = Meter::ALL.map(|meter| row.usage.at_least(meter));
+    let amounts = [&row.cost, &row.wasted].into_iter().flat_map(|cost| {
+        let most = cost.at_most.map_or(String::new(), |most| most.to_string());
+        [cost.at_least.to_string(), most]
+    });
+    let numbers = |numbers: Vec<u64>| numbers.into_iter().map(|number| number.to_string());
+    numbers(counts.into_iter().chain(meters).collect())
+        .chain(amounts)
+        .chain(numbers(vec![row.unpriced, row.inexact]))
+        .collect::<Vec<_>>()
+        .into_iter()
+}

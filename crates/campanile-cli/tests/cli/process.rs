@@ -1,0 +1,236 @@
+//! What needs a process of its own: pipes that close, the environment, the working directory.
+
+use crate::support::Home;
+use campanile_cli::Terminal;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn campanile(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
+    command.current_dir(dir).env_clear();
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn doctor(dir: &Path, environment: &[(&str, &str)]) -> Output {
+    campanile(dir)
+        .arg("doctor")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_it_quietly() {
+    let home = Home::new();
+    let mut child = campanile(home.dir())
+        .args(["prices", "list", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut reader = BufReader::with_capacity(64, child.stdout.take().unwrap());
+    reader.read_line(&mut first).unwrap();
+    drop(reader);
+
+    let done = child.wait_with_output().unwrap();
+
+    assert!(first.starts_with('{'));
+    assert_eq!(
+        (done.status.code(), text(&done.stderr)),
+        (Some(0), String::new())
+    );
+}
+
+#[test]
+fn each_line_is_answered_before_the_next_one_comes() {
+    let home = Home::new();
+    let mut child = campanile(home.dir())
+        .arg("record")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, mut output) = (
+        child.stdin.take().unwrap(),
+        BufReader::new(child.stdout.take().unwrap()),
+    );
+
+    for n in 1..=3 {
+        writeln!(input, r#"{{"id":"e{n}","usage":{{"input_tokens":{n}}}}}"#).unwrap();
+        let mut answer = String::new();
+        output.read_line(&mut answer).unwrap();
+        assert_eq!(answer, format!("ack e{n} {n}\n"));
+    }
+    drop(input);
+
+    assert!(child.wait().unwrap().success());
+    assert!(home.dir().join("ledger/campanile.db").is_file());
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let home = Home::new();
+    let ledger = home.ledger();
+    let mut child = campanile(home.dir())
+        .args([
+            OsStr::new("--ledger"),
+            ledger.as_os_str(),
+            OsStr::new("record"),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    // It is killed while it writes: the rest of its input never comes.
+    let writer = std::thread::spawn(move || {
+        (1..=50_000)
+            .try_for_each(|n| writeln!(input, r#"{{"id":"e{n}","usage":{{"input_tokens":{n}}}}}"#))
+    });
+    let mut answers = BufReader::new(output).lines();
+    let mut acknowledged: Vec<String> = answers.by_ref().take(3_000).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    acknowledged.extend(answers.map_while(Result::ok));
+    assert!(
+        writer.join().unwrap().is_err(),
+        "it was killed before its input ended"
+    );
+
+    let again = r#"{"id":"e1","usage":{"input_tokens":1}}"#;
+    let done = home.run_with(&["record"], again, Terminal::default());
+    assert_eq!(done.good(), "ack e1 1\n");
+    let mut kept = HashMap::new();
+    for line in home.run(&["ledger", "dump"]).good().lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let again = kept.insert(
+            row["id"].as_str().unwrap().to_owned(),
+            row["qty"].as_u64().unwrap(),
+        );
+        assert_eq!(again, None, "once");
+    }
+    // The last line may have been cut.
+    for answer in &acknowledged[..acknowledged.len() - 1] {
+        let words: Vec<&str> = answer.split(' ').collect();
+        assert_eq!(
+            kept.get(words[1]).map(u64::to_string).as_deref(),
+            Some(words[2])
+        );
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_is_told() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        println!("skipped: no /dev/full");
+        return;
+    };
+    let home = Home::new();
+    let done = campanile(home.dir())
+        .args(["prices", "list"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    assert!(
+        text(&done.stderr).starts_with("campanile: cannot read or write a stream"),
+        "{}",
+        text(&done.stderr)
+    );
+}
+
+#[test]
+fn a_doctor_finds_all_well_without_a_file() {
+    let home = Home::new();
+    let done = doctor(home.dir(), &[]);
+    let told = text(&done.stdout);
+    assert_eq!(done.status.code(), Some(0), "{told}");
+    for word in [
+        "the default",
+        "dev (CAMPANILE_ENV is not set)",
+        "will be made",
+        "not there yet",
+        "durable: ",
+        "book 20",
+    ] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+}
+
+#[test]
+fn a_doctor_names_what_is_wrong() {
+    let home = Home::new();
+    std::fs::write(home.dir().join("a_file"), "").unwrap();
+    let config = "[env.dev]\nsinks = [\"jsonl\", \"ledger\"]\n[sink.jsonl]\ndir = \"a_file/logs\"\n[sink.ledger]\npath = \"a_file\"\n[prices]\nfile = \"none.toml\"\n";
+    std::fs::write(home.dir().join("campanile.toml"), config).unwrap();
+
+    let done = doctor(home.dir(), &[]);
+
+    assert_eq!(done.status.code(), Some(1));
+    let told = text(&done.stdout);
+    let bad: Vec<_> = told
+        .lines()
+        .filter(|line| line.contains("BAD"))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(bad, ["logs", "ledger", "prices"], "{told}");
+    assert!(
+        text(&done.stderr).contains("3 of 7 checks failed"),
+        "{}",
+        text(&done.stderr)
+    );
+}
+
+#[test]
+fn a_doctor_tells_of_a_broken_file_and_an_unknown_environment() {
+    let home = Home::new();
+    let unknown = doctor(home.dir(), &[("CAMPANILE_ENV", "prd")]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(text(&unknown.stdout).contains("did you mean `prod`?"));
+
+    std::fs::write(home.dir().join("mine.toml"), "[snik]\n").unwrap();
+    let broken = doctor(home.dir(), &[("CAMPANILE_CONFIG", "mine.toml")]);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(text(&broken.stdout).contains("did you mean `sink`?"));
+    let report = campanile(home.dir())
+        .args(["--config", "mine.toml", "report"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        (report.status.code(), text(&report.stderr).lines().count()),
+        (Some(2), 1)
+    );
+}
+
+#[test]
+fn help_has_examples() {
+    let home = Home::new();
+    for words in [
+        &["report"][..],
+        &["sessions"],
+        &["session"],
+        &["ledger"],
+        &["record"],
+        &["usage"],
+        &["cost"],
+        &["redact"],
+        &["prices"],
+        &["doctor"],
+    ] {
+        let done = campanile(home.dir())
+            .args(words)
+            .arg("--help")
+            .output()
+            .unwrap();
+        assert_eq!(done.status.code(), Some(0));
+        assert!(text(&done.stdout).contains("Examples:"), "{words:?}");
+    }
+}
