@@ -47,7 +47,7 @@ pub(crate) fn run() -> Done {
     )?;
     shell::run(
         "cargo",
-        &["test", "--workspace", "--all-targets", "--quiet"],
+        &["test", "--workspace", "--lib", "--bins", "--tests", "--examples", "--quiet"],
     )?;
     shell::run("cargo", &["test", "--workspace", "--doc", "--quiet"])?;
     document()?;
