@@ -43,13 +43,16 @@ use std::ffi::OsString;
 
 const EXAMPLES: &str = "\
 Examples:
-  campanile report --since 7d                      what the last week cost, by provider and model
-  campanile report --by session --format csv       one line a session, for a spreadsheet
-  campanile session call-7                         its turns as a waterfall
-  campanile prices explain deepgram nova-3         which price holds, from where
-  campanile doctor                                 is everything set up?
+  campanile report --since 7d                 the last week, by provider and model
+  campanile report --by session --format csv  one line a session
+  campanile session call-7                    its turns as waterfalls
+  campanile prices explain deepgram nova-3    which price holds, from where
+  campanile doctor                            is everything set up?
 
-Exit codes: 0 done; 1 a check failed or a line of the input was bad; 2 wrong arguments, configuration or ledger.";
+Exit codes:
+  0  done
+  1  a check failed, or a line of the input was bad
+  2  wrong arguments, configuration or ledger";
 
 /// What AI pipelines cost, where their time went, what failed.
 #[derive(Debug, Parser)]

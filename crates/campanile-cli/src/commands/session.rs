@@ -18,8 +18,8 @@ use serde_json::json;
 use std::io::Write;
 
 const EXAMPLES: &str = "\
-Each turn begins with its waterfall: what the user waited for, from the end of the speech to the first audio, and who
-could make it shorter. Calls follow, with a bar that says when in the turn they ran.
+Each turn begins with its waterfall: what the user waited for, from the end of the speech to the \
+first audio, and who could make it shorter. Calls follow, with a bar that says when in the turn they ran.
 
 Examples:
   campanile session call-7
