@@ -8,7 +8,7 @@
 //!
 //! The stacks are in `src/bot/stages.rs`: that is the part to copy.
 
-use campanile::{Event, Monitor, Sink};
+use campanile::config::Config;
 use campanile_examples::bot::{Setup, Sounds, run};
 use std::process::ExitCode;
 
@@ -25,14 +25,19 @@ async fn main() -> ExitCode {
         }
         Err(wrong) => return complain(&format!("{wrong}; {USAGE}"), 2),
     };
-    let monitor = Monitor::builder(Lines).start();
+    let monitor = match campanile::init() {
+        Ok(monitor) => monitor,
+        Err(error) => return complain(&error.to_string(), 2),
+    };
     let ran = run(&setup, &monitor).await;
     monitor.close().await;
     match ran {
         Ok(bill) => {
-            for line in bill.iter().flat_map(bill_lines) {
-                println(&line);
+            if let Some(bill) = bill {
+                println("\nThe simulated providers have billed, by their own count:");
+                bill_lines(&bill).iter().for_each(|line| println(line));
             }
+            where_to_look();
             ExitCode::SUCCESS
         }
         Err(error) => complain(&error.to_string(), 1),
@@ -41,23 +46,34 @@ async fn main() -> ExitCode {
 
 /// What the simulated providers will ask money for: their own count.
 fn bill_lines(bill: &campanile_testkit::sim::Bill) -> Vec<String> {
-    let lines = bill.total().into_iter().map(|((provider, model), meters)| {
+    let billed = bill.total().into_iter();
+    // A model that refused everything has a line of zeros.
+    let billed = billed.filter(|(_, meters)| !meters.is_zero());
+    let lines = billed.map(|((provider, model), meters)| {
         format!(
-            "bill  {provider:9} {model:24} in {:5}  out {:5}  audio {:8} us  characters {:5}",
-            meters.prompt_tokens, meters.completion_tokens, meters.audio_us, meters.characters
+            "  {:9} {model:24} in {:5}  out {:5}  audio {:8} us  characters {:5}",
+            provider.as_str(),
+            meters.prompt_tokens,
+            meters.completion_tokens,
+            meters.audio_us,
+            meters.characters
         )
     });
     lines.collect()
 }
 
-/// Prints each event as a line of JSON.
-struct Lines;
-
-impl Sink for Lines {
-    fn record(&self, event: &Event) {
-        if let Ok(line) = serde_json::to_string(event) {
-            println(&line);
-        }
+/// Where the same can be read as the bot saw it.
+fn where_to_look() {
+    // The file that the monitor was started from.
+    let Ok(config) = Config::find() else { return };
+    let Ok((_, environment)) = config.environment() else {
+        return;
+    };
+    if environment.sinks.iter().any(|sink| sink == "ledger") {
+        let path = config.sink.ledger.path.display();
+        println(&format!(
+            "\nThe ledger is {path}; `campanile report` reads it."
+        ));
     }
 }
 

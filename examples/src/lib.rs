@@ -11,6 +11,7 @@ pub mod deepgram;
 mod error;
 pub mod openai;
 mod piece;
+pub mod proxy;
 pub mod retry;
 
 pub use error::Error;

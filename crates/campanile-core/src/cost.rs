@@ -64,6 +64,8 @@ pub enum Reason {
     Overflow,
     /// The price function panicked.
     PricingFailed,
+    /// There were no prices to ask.
+    NotPriced,
 }
 
 impl Default for Cost {
@@ -144,8 +146,8 @@ impl Cost {
     }
 }
 
-/// `{"usd": "0.1", "at_least": …, "at_most": …, "grains": …, "book": …, "why": [...], "lines": [...]}`;
-/// `usd` is there only when the amount is exact, the bounds when it is not (`at_most: null`: no upper bound).
+/// `{"usd": "0.1", "book": …, "why": [...]}`: `usd` is there only when the amount is exact; when it is not, `at_least` and `at_most`
+/// are (`null`: no upper bound). Lines are left out: they can be had from usage and book at any time, and would be half of each event.
 impl Serialize for Cost {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
@@ -161,9 +163,6 @@ impl Serialize for Cost {
         }
         if !self.why.is_empty() {
             map.serialize_entry("why", &self.why)?;
-        }
-        if !self.lines.is_empty() {
-            map.serialize_entry("lines", &self.lines)?;
         }
         map.end()
     }

@@ -25,18 +25,26 @@ impl CallId {
     }
 }
 
+impl CallId {
+    /// Writes the hyphenated form into `room`.
+    fn hyphenated(self, room: &mut [u8; 36]) -> &str {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut id = self.0;
+        for (at, byte) in room.iter_mut().enumerate().rev() {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                *byte = b'-';
+            } else {
+                *byte = DIGITS[(id & 0xf) as usize];
+                id >>= 4;
+            }
+        }
+        std::str::from_utf8(room).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.0;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            id >> 96,
-            (id >> 80) & 0xffff,
-            (id >> 64) & 0xffff,
-            (id >> 48) & 0xffff,
-            id & 0xffff_ffff_ffff
-        )
+        f.pad(self.hyphenated(&mut [0; 36]))
     }
 }
 
@@ -48,7 +56,7 @@ impl fmt::Debug for CallId {
 
 impl Serialize for CallId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.hyphenated(&mut [0; 36]))
     }
 }
 
@@ -185,6 +193,10 @@ mod tests {
         assert_eq!((&text[14..15], text.len()), ("7", 36));
         assert!("89ab".contains(&text[19..20]));
         assert_eq!(CallId::parse(&text), Some(id));
+        assert_eq!(
+            CallId(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef).to_string(),
+            "01234567-89ab-cdef-0123-456789abcdef"
+        );
         assert_eq!(CallId::parse("naïve-------------------------------"), None);
     }
 

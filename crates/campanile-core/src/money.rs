@@ -131,18 +131,74 @@ impl Money {
     }
 }
 
+/// The longest decimal form: a sign, 17 digits, a point, 18 digits.
+const LONGEST: usize = 48;
+
+/// Writes the decimal form into `room`, without a detour over the heap: every event has a few.
+fn decimal(money: Money, room: &mut [u8; LONGEST]) -> &str {
+    /// 18 places: a unit is exactly 3,600 grains.
+    const PER_UNIT: u64 = 3_600;
+    const SCALE: u64 = 1_000_000_000_000_000_000;
+    let grains = money.0.unsigned_abs();
+    // Almost every amount fits 64 bits, where a division costs a tenth.
+    let (mut units, left) = match u64::try_from(grains) {
+        Ok(grains) => (u128::from(grains / PER_UNIT), grains % PER_UNIT),
+        Err(_) => (
+            grains / u128::from(PER_UNIT),
+            (grains % u128::from(PER_UNIT)) as u64,
+        ),
+    };
+    if left * 2 > PER_UNIT || (left * 2 == PER_UNIT && units % 2 == 1) {
+        units += 1;
+    }
+    let (mut whole, mut fraction) = match u64::try_from(units) {
+        Ok(units) => (u128::from(units / SCALE), units % SCALE),
+        Err(_) => (
+            units / u128::from(SCALE),
+            (units % u128::from(SCALE)) as u64,
+        ),
+    };
+    let mut at = LONGEST;
+    let mut put = |byte| {
+        at -= 1;
+        room[at] = byte;
+    };
+    if fraction > 0 {
+        let mut places = PLACES;
+        while fraction.is_multiple_of(10) {
+            fraction /= 10;
+            places -= 1;
+        }
+        for _ in 0..places {
+            put(b'0' + (fraction % 10) as u8);
+            fraction /= 10;
+        }
+        put(b'.');
+    }
+    loop {
+        put(b'0' + (whole % 10) as u8);
+        whole /= 10;
+        if whole == 0 {
+            break;
+        }
+    }
+    if money.0 < 0 && units > 0 {
+        put(b'-');
+    }
+    std::str::from_utf8(&room[at..]).unwrap_or_default()
+}
+
 /// Decimal dollars, half to even at 18 places, without zeros at the end.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.to_usd(PLACES);
-        f.pad(text.trim_end_matches('0').trim_end_matches('.'))
+        f.pad(decimal(*self, &mut [0; LONGEST]))
     }
 }
 
 /// The decimal string of [`Display`](fmt::Display): a JSON number would be read as a float.
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(decimal(*self, &mut [0; LONGEST]))
     }
 }
 
@@ -201,6 +257,14 @@ mod tests {
                 prop_assert!((0..3_600_000_000).contains(&rest));
                 prop_assert_eq!(Money::from_pico(pico.into(), rest.into()), Some(money));
             }
+        }
+
+        #[test]
+        fn both_ways_to_print_agree(grains in any::<i128>(), shift in 0_u32..120) {
+            let money = Money::from_grains(grains >> shift);
+            let long = money.to_usd(18);
+            let trimmed = long.trim_end_matches('0').trim_end_matches('.');
+            prop_assert_eq!(money.to_string(), trimmed);
         }
 
         #[test]

@@ -96,23 +96,47 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC with microseconds: `2026-11-24T01:50:29.000000Z`.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// Writes the 27 bytes of the years 0 to 9999 into `room`; `None` for other years.
+    fn rfc3339(self, room: &mut [u8; 27]) -> Option<&str> {
         let (year, month, day, micros) = self.civil();
         let seconds = micros / 1_000_000;
-        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-        let micros = micros % 1_000_000;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
-        )
+        let year = u64::try_from(year).ok().filter(|year| *year < 10_000)?;
+        room.copy_from_slice(b"0000-00-00T00:00:00.000000Z");
+        let mut put = |at: usize, places: usize, mut number: u64| {
+            for byte in room[at..at + places].iter_mut().rev() {
+                *byte = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        put(0, 4, year);
+        put(5, 2, month.into());
+        put(8, 2, day.into());
+        put(11, 2, (seconds / 3_600) as u64);
+        put(14, 2, (seconds / 60 % 60) as u64);
+        put(17, 2, (seconds % 60) as u64);
+        put(20, 6, (micros % 1_000_000) as u64);
+        std::str::from_utf8(room).ok()
+    }
+}
+
+/// RFC 3339 in UTC with microseconds: `2026-11-24T01:50:29.000000Z`. Moments outside the years 0 to 9999, which it does not
+/// know, are written as microseconds.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rfc3339(&mut [0; 27]) {
+            Some(text) => f.pad(text),
+            None => write!(f, "{}us", self.0),
+        }
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.rfc3339(&mut [0; 27]) {
+            Some(text) => serializer.serialize_str(text),
+            None => serializer.collect_str(self),
+        }
     }
 }
 

@@ -33,6 +33,14 @@ pub(crate) fn before(text: &Text<'_>, at: usize) -> Option<Cue> {
         if start - token.end > BYTES {
             break;
         }
+        // What `number` belongs to stands close before it, in the same sentence.
+        let closed = text
+            .gap(near)
+            .iter()
+            .any(|byte| matches!(byte, b'\n' | b'.' | b'?' | b'!'));
+        if weak.is_some() && closed {
+            break;
+        }
         if token.has(mean::NUMBER) {
             weak = Some(Cue::Phone);
         }
@@ -112,6 +120,10 @@ mod tests {
         );
         assert_eq!(cue("the best number for me is 12"), Some(Cue::Phone));
         assert_eq!(cue("your order number is 12"), Some(Cue::Reference));
+        assert_eq!(
+            cue("my iban is gone.\nthe best number is 12"),
+            Some(Cue::Phone)
+        );
         assert_eq!(cue("it was 12"), None);
     }
 

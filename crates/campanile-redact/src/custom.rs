@@ -94,15 +94,15 @@ fn compile(patterns: &[String]) -> Result<Option<Regex>, PolicyError> {
         let limits = meta::Config::new()
             .nfa_size_limit(Some(COMPILED))
             .hybrid_cache_capacity(CACHE);
-        Regex::builder().configure(limits).build_many(patterns)
+        Regex::builder().configure(limits).build_many(patterns).ok()
     };
     match build(patterns) {
         _ if patterns.is_empty() => Ok(None),
-        Ok(rules) => Ok(Some(rules)),
+        Some(rules) => Ok(Some(rules)),
         // Say which one: the first with which the rules no longer fit.
-        Err(_) => Err(PolicyError::Large(
+        None => Err(PolicyError::Large(
             (1..=patterns.len())
-                .find(|count| build(&patterns[..*count]).is_err())
+                .find(|count| build(&patterns[..*count]).is_none())
                 .unwrap_or(1)
                 - 1,
         )),

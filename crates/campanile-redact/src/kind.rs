@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// What a find is. Order of the variants says nothing; [`Kind::surety`] says who wins an overlap.
+/// What a find is. Where two finds overlap, the kind that stands first in this list names the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -80,17 +80,14 @@ const GROUPS: &[(u32, &str)] = &[
         "pin code cvv cvc cvv2 otp passcode pins codes 2fa mfa",
     ),
     (BIRTH, "born birth dob birthday birthdate dateofbirth"),
-    (
-        PASSWORD,
-        "password passwd pwd passphrase passwort pass passcode pw",
-    ),
+    (PASSWORD, "password passwd pwd passphrase passwort pass pw"),
     (
         KEY,
         "key secret token bearer apikey authorization credential credentials auth deepgram assemblyai elevenlabs cartesia twilio \
          livekit azure signature sig accesskey secretkey authtoken accesstoken",
     ),
     (IBAN, "iban"),
-    (LICENCE, "license licence licenses"),
+    (LICENCE, "license licence licenses dl"),
     (
         REFERENCE,
         "order confirmation case reference ref tracking invoice ticket serial part model version chapter section run row column \

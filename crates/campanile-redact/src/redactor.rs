@@ -12,6 +12,8 @@ use crate::policy::{Policy, PolicyError};
 
 pub(crate) const OVER_LIMIT: &str = "over_limit";
 const PANICKED: &str = "panicked";
+/// How much is looked at in one go.
+const WINDOW: usize = 64 * 1024;
 
 /// Finds and masks. Cheap to clone, safe to share; keeps nothing of what it read.
 #[derive(Clone, Debug)]
@@ -64,11 +66,11 @@ impl Redactor {
     pub fn scan(&self, text: &str) -> Vec<Find> {
         let limit = self.inner.policy.scan_limit;
         if text.len() <= limit {
-            return self.scan_all(text);
+            return self.scan_windows(text);
         }
         let cut = text.floor_char_boundary(limit);
-        let mut finds = self.scan_all(&text[..cut]);
-        let cut = cut::safe(text, &finds, cut);
+        let mut finds = self.scan_windows(&text[..cut]);
+        let cut = cut::safe(text, &finds, 0, cut).unwrap_or(0);
         finds.retain(|find| find.end <= cut);
         finds.push(Find::new(cut, text.len(), Kind::Unscanned, OVER_LIMIT));
         finds
@@ -98,7 +100,36 @@ impl Redactor {
         out
     }
 
-    pub(crate) fn scan_all(&self, text: &str) -> Vec<Find> {
+    /// Scans all of `text`, a window at a time: memory stays the same however long it is.
+    fn scan_windows(&self, text: &str) -> Vec<Find> {
+        let (mut all, mut from, mut size) = (Vec::new(), 0, WINDOW);
+        loop {
+            let behind = cut::behind(text, from);
+            let end = text.ceil_char_boundary(text.len().min(from + size));
+            let mut finds = self.scan_window(&text[behind..end]);
+            finds
+                .iter_mut()
+                .for_each(|find| (find.start, find.end) = (find.start + behind, find.end + behind));
+            finds.retain(|find| find.end > from);
+            finds
+                .iter_mut()
+                .for_each(|find| find.start = find.start.max(from));
+            if end == text.len() {
+                all.extend(finds);
+                return all;
+            }
+            match cut::safe(text, &finds, from, end) {
+                Some(cut) => {
+                    all.extend(finds.into_iter().filter(|find| find.end <= cut));
+                    (from, size) = (cut, WINDOW);
+                }
+                // One find is longer than the window: look at more.
+                None => size *= 2,
+            }
+        }
+    }
+
+    pub(crate) fn scan_window(&self, text: &str) -> Vec<Find> {
         let scan = || {
             let mut custom = Vec::new();
             self.inner.custom.find(text, &mut custom);
@@ -144,5 +175,99 @@ fn partial(value: &str, out: &mut String) {
             out.extend(last);
         }
         _ => tag(Kind::Card, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::BREAKS;
+
+    #[test]
+    fn a_detector_that_panics_costs_the_text_and_lets_nothing_pass() {
+        let redactor = Redactor::standard();
+        let mut out = String::new();
+
+        let counts = redactor.mask_into(&format!("hello {BREAKS}"), &mut out);
+
+        assert_eq!(out, "[UNSCANNED]");
+        assert_eq!((counts.of(Kind::Unscanned), counts.total()), (1, 1));
+    }
+
+    #[test]
+    fn a_stream_loses_the_window_in_which_a_detector_panics() {
+        let redactor = Redactor::standard();
+        let mut out = String::new();
+        let mut stream = redactor.stream();
+
+        stream.push(&format!("{BREAKS} secret"), &mut out);
+        let counts = stream.finish(&mut out);
+
+        assert_eq!(
+            (out.as_str(), counts.of(Kind::Unscanned)),
+            ("[UNSCANNED]", 1)
+        );
+    }
+
+    #[test]
+    fn what_lies_over_the_limit_is_a_length() {
+        let redactor = Redactor::new(Policy::new().scan_limit(300)).unwrap();
+        let text = "word ".repeat(100);
+
+        assert_eq!(
+            redactor.mask(&text),
+            format!("{}[UNSCANNED 395 bytes]", "word ".repeat(21))
+        );
+    }
+
+    #[test]
+    fn no_limit_cuts_a_card_in_two() {
+        let text = format!(
+            "{} 4111 1111 1111 1111 {}",
+            "a".repeat(200),
+            "word ".repeat(100)
+        );
+
+        for limit in 0..text.len() {
+            let masked = Redactor::new(Policy::new().scan_limit(limit))
+                .unwrap()
+                .mask(&text);
+            assert!(!masked.contains("4111"), "{limit}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_masked_like_short_ones() {
+        let redactor = Redactor::new(Policy::new().scan_limit(usize::MAX)).unwrap();
+        let line = "call me at (212) 555-0123 or mail bob@example.com thanks\n";
+
+        let masked = redactor.mask(&line.repeat(5_000));
+
+        assert_eq!(masked, redactor.mask(line).repeat(5_000));
+    }
+
+    #[test]
+    fn each_mode_writes_what_it_says() {
+        let text = "card 4111 1111 1111 1111, mail Bob@example.com";
+        let masked = |mode| {
+            let key = crate::HashKey::new("k1", &[7; 32]).unwrap();
+            Redactor::new(Policy::new().every(mode).key(key))
+                .unwrap()
+                .mask(text)
+        };
+
+        assert_eq!(masked(Mode::Keep), text);
+        assert_eq!(masked(Mode::Partial), "card **** 1111, mail [EMAIL]");
+        assert_eq!(masked(Mode::Tag), "card [CARD], mail [EMAIL]");
+        assert_eq!(masked(Mode::Mask), "card ***, mail ***");
+        assert_eq!(masked(Mode::Drop), "card , mail ");
+        assert!(masked(Mode::Hash).starts_with("card [CARD#k1:"));
+    }
+
+    #[test]
+    fn hashing_without_a_key_is_refused() {
+        let policy = Policy::new().mode(Kind::Card, Mode::Hash);
+
+        assert_eq!(Redactor::new(policy).err(), Some(PolicyError::NoKey));
     }
 }

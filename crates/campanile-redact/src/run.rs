@@ -39,6 +39,15 @@ pub(crate) struct Run {
 impl Run {
     /// The run that starts at token `at`; `None` when no number starts there.
     pub(crate) fn parse(text: &Text<'_>, at: usize) -> Option<Self> {
+        Self::parse_joined(text, at, joins)
+    }
+
+    /// The run that starts at token `at`, without numbers behind a space: `212-555-0123 415-555-0199` are two.
+    pub(crate) fn parse_tight(text: &Text<'_>, at: usize) -> Option<Self> {
+        Self::parse_joined(text, at, |gap| gap != b" " && joins(gap))
+    }
+
+    fn parse_joined(text: &Text<'_>, at: usize, joins: fn(&[u8]) -> bool) -> Option<Self> {
         let first = text.tokens.get(at)?;
         if !starts(text, at) {
             return None;
@@ -55,7 +64,7 @@ impl Run {
             extended: false,
         };
         let mut next = run.take(text, at);
-        while let Some(number) = run.step(text, next) {
+        while let Some(number) = run.step(text, next, joins) {
             next = run.take(text, number);
             if run.extended {
                 break;
@@ -148,7 +157,7 @@ impl Run {
     }
 
     /// The token of the next number, when it belongs to this run.
-    fn step(&mut self, text: &Text<'_>, next: usize) -> Option<usize> {
+    fn step(&mut self, text: &Text<'_>, next: usize, joins: fn(&[u8]) -> bool) -> Option<usize> {
         let mut at = next;
         while text.bits(at) & mean::FILLER != 0 && at < next + 3 && speaks(text.gap_before(at)) {
             at += 1;

@@ -66,10 +66,12 @@ fn main() {
     let events = events(count);
     let dir = tempfile::tempdir_in(".").unwrap();
     let mut best = [Duration::MAX; 3];
+    let mut commits = 0;
     let mut path = dir.path().join("none");
     for round in 0..ROUNDS {
         path = dir.path().join(format!("ledger-{round}.db"));
-        let (record, all) = ours(&path, &events);
+        let (record, all, made) = ours(&path, &events);
+        commits = made;
         let bare = bare(&path, &dir.path().join(format!("bare-{round}.db")));
         for (best, this) in best.iter_mut().zip([record, all, bare]) {
             *best = this.min(*best);
@@ -86,6 +88,10 @@ fn main() {
         "recorded to durable            {:.3} us a call, {:.0} calls/s",
         each(all),
         count as f64 / all.as_secs_f64()
+    );
+    println!(
+        "commits                        {commits} for {} groups",
+        count.div_ceil(GROUP)
     );
     println!(
         "bare SQLite, same rows         {:.3} us a call, {:.0} calls/s",
@@ -105,7 +111,7 @@ fn main() {
 }
 
 /// One thread: `record` until a group is full, then `flush`. The time in `record`, and of everything.
-fn ours(path: &Path, events: &[Event]) -> (Duration, Duration) {
+fn ours(path: &Path, events: &[Event]) -> (Duration, Duration, u64) {
     let ledger = Ledger::open(LedgerOptions::new(path), Clock::system()).unwrap();
     let mut recording = Duration::ZERO;
     let started = Instant::now();
@@ -118,8 +124,9 @@ fn ours(path: &Path, events: &[Event]) -> (Duration, Duration) {
         assert!(ledger.flush(Duration::from_secs(60)));
     }
     let all = started.elapsed();
+    let commits = ledger.state().commits;
     assert!(ledger.close(Duration::from_secs(60)));
-    (recording, all)
+    (recording, all, commits)
 }
 
 /// The rows of a ledger, written to the same tables by nothing but a prepared insert each, in the same groups.

@@ -1,5 +1,7 @@
 //! The ledger's promises, seen from outside.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use campanile_core::{
     AlertEvent, Attempt, CALL_REV, CallEvent, CallId, Clock, Content, Cost, Count, Event, Evidence,
     FailureKind, FailureReport, Ids, Meter, Money, Name, Outcome, Owner, Redacted, Redactions,
@@ -449,6 +451,24 @@ fn two_writers_at_once_lose_and_double_nothing() {
 }
 
 #[test]
+fn many_can_make_a_ledger_at_once() {
+    for _ in 0..10 {
+        let (_dir, path) = folder();
+        std::thread::scope(|scope| {
+            for id in 0..6 {
+                let path = &path;
+                scope.spawn(move || {
+                    let ledger = open(path);
+                    record(&ledger, call(id, vec![attempt(1, 1, "0.001")]));
+                    assert!(ledger.close(SOON));
+                });
+            }
+        });
+        assert_eq!(total(&path).calls, 6);
+    }
+}
+
+#[test]
 fn beyond_the_budget_calls_fold_into_exact_sums() {
     let (_dir, path) = folder();
     let troubles = Arc::new(Mutex::new(Vec::new()));
@@ -523,6 +543,88 @@ fn beyond_the_budget_calls_fold_into_exact_sums() {
         .sum();
     assert_eq!(folded, before.folded);
     assert_sound(&path);
+}
+
+#[test]
+fn a_closing_ledger_waits_for_another_writer() {
+    let (_dir, path) = folder();
+    let ledger = open(&path);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    record(&ledger, call(1, vec![attempt(1, 2, "0.1")]));
+    let answer = ledger.append(&[Entry::new("late", call(2, Vec::new()))]);
+
+    let release = std::thread::spawn(move || {
+        // Longer than SQLite itself waits for a lock.
+        std::thread::sleep(Duration::from_millis(2_500));
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+    assert!(ledger.close(SOON));
+    release.join().unwrap();
+
+    assert_eq!(answer.wait(SOON), Some(Ok(vec![Appended::Created])));
+    assert_eq!(total(&path).calls, 2);
+}
+
+#[test]
+fn who_waits_for_what_is_never_written_is_told() {
+    let (_dir, path) = folder();
+    let ledger = open(&path);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = ledger.append(&[Entry::new("never", call(1, Vec::new()))]);
+
+    assert!(!ledger.close(Duration::from_millis(50)));
+
+    assert!(answer.wait(SOON).unwrap().is_err());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(total(&path).calls, 0);
+}
+
+#[test]
+fn an_answer_can_be_awaited() {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let (_dir, path) = folder();
+    let ledger = open(&path);
+    let mut answer = ledger.append(&[Entry::new("a", call(1, Vec::new()))]);
+
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let created = loop {
+        match std::future::Future::poll(std::pin::Pin::new(&mut answer), &mut context) {
+            std::task::Poll::Ready(created) => break created,
+            std::task::Poll::Pending => std::thread::park_timeout(SOON),
+        }
+    };
+
+    assert_eq!(created, Ok(vec![Appended::Created]));
+}
+
+#[test]
+fn who_appends_waits_while_memory_is_full() {
+    let (_dir, path) = folder();
+    let options = LedgerOptions::new(&path).budget_bytes(1);
+    let ledger = Ledger::open(options, Clock::system()).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let entry = |id: u128| [Entry::new(id.to_string(), call(id, Vec::new()))];
+    let first = ledger.append(&entry(1));
+
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| ledger.append(&entry(2)));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(!second.is_finished());
+        other.execute_batch("ROLLBACK").unwrap();
+        let second = second.join().unwrap();
+
+        assert_eq!(first.wait(SOON), Some(Ok(vec![Appended::Created])));
+        assert_eq!(second.wait(SOON), Some(Ok(vec![Appended::Created])));
+    });
 }
 
 #[test]

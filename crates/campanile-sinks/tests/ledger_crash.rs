@@ -2,6 +2,12 @@
 //!
 //! `CAMPANILE_CRASH_ROUNDS` sets how many rounds there are (default 6).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests; a child tells its parent"
+)]
+
 use campanile_core::{
     Attempt, CALL_REV, CallEvent, CallId, Clock, Cost, Event, Evidence, Ids, Meter, Money, Outcome,
     Phase, SessionEvent, SessionId, Sink, Timestamp, Usage, UsageEvent,

@@ -8,7 +8,7 @@ use crate::seal::Sealer;
 use crate::summary::Summary;
 use campanile_core::{
     CALL_REV, CallEvent, CallId, Cost, Event, FieldValue, Handed, Intake, LossEvent, Outcome,
-    Record, Redactions, Session, SessionEvent, Sink, Span, Tick, Turn, TurnEvent, Usage,
+    Reason, Record, Redactions, Session, SessionEvent, Sink, Span, Tick, Turn, TurnEvent, Usage,
     UsageEvent,
 };
 use std::collections::HashMap;
@@ -159,8 +159,10 @@ impl Recorder {
 
     fn seal_call(&self, state: &mut State, record: Record) {
         let call = self.sealer.call(&record);
-        for attempt in &call.attempts {
-            state.checkpoints.remove(&(call.id, attempt.n));
+        if !state.checkpoints.is_empty() {
+            for attempt in &call.attempts {
+                state.checkpoints.remove(&(call.id, attempt.n));
+            }
         }
         if let Some(turn) = record.turn() {
             count_call(turn, &call);
@@ -314,20 +316,24 @@ impl Recorder {
 
 /// Adds a call to the totals of its turn and its session.
 fn count_call(turn: &Turn, call: &CallEvent) {
-    let nothing = Cost::nothing();
-    let cost = call.cost.as_ref().unwrap_or(&nothing);
+    let cost = match (&call.cost, &call.usage) {
+        (Some(cost), _) => cost.clone(),
+        // Used and not priced is not nothing.
+        (None, Some(_)) => Cost::unknown(Reason::NotPriced),
+        (None, None) => Cost::nothing(),
+    };
     let wasted = wasted(call);
     if turn.number() > 0 {
         turn.totals(|totals| {
             totals.calls += 1;
-            totals.cost.absorb(cost);
+            totals.cost.absorb(&cost);
             totals.wasted.absorb(&wasted);
         });
     }
     turn.session().totals(|totals| {
         totals.calls += 1;
         totals.failed += u32::from(matches!(call.outcome, Outcome::Failed | Outcome::Panicked));
-        totals.cost.absorb(cost);
+        totals.cost.absorb(&cost);
         totals.wasted.absorb(&wasted);
     });
 }

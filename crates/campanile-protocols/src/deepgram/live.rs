@@ -194,6 +194,11 @@ impl Read for Live {
 }
 
 impl Live {
+    /// The model that the handshake named.
+    fn asked(&self) -> Option<&Name> {
+        self.listen.as_ref()?.model.as_ref()
+    }
+
     fn introduce(&mut self, out: &mut Out<'_>) {
         if !std::mem::replace(&mut self.introduced, true) {
             out.noted().served().terms.mode = Some(Mode::Streaming);
@@ -225,7 +230,7 @@ impl Live {
             ],
         );
         if !out.knows_model() {
-            introduce_model(metadata, out);
+            introduce_model(metadata, self.asked(), out);
         }
         self.heard(start, duration, out);
         if !truth(is_final) {
@@ -288,7 +293,7 @@ impl Live {
             report.clock = Clock::Heard;
         }
         if !out.knows_model() {
-            introduce_model(Some(message), out);
+            introduce_model(Some(message), self.asked(), out);
         }
         if let Some(channels) = pick(message, ["channels"])[0].and_then(count)
             && self
@@ -303,24 +308,31 @@ impl Live {
 }
 
 /// Reads request id and model out of a metadata object.
-pub(crate) fn introduce_model(metadata: Option<&str>, out: &mut Out<'_>) {
+///
+/// The model's own name (`general-nova-3`) stands on no price list: what was `asked` for is what is billed, or else the
+/// architecture (`nova-3`).
+pub(crate) fn introduce_model(metadata: Option<&str>, asked: Option<&Name>, out: &mut Out<'_>) {
     let Some(metadata) = metadata else { return };
     let [id, model, models] = pick(metadata, ["request_id", "model_info", "models"]);
     out.request_id(id);
     let info = model.filter(|model| model.starts_with('{'));
     let Some(info) = info else { return };
     // A recording's metadata has one entry for each model, by id; a live one has the entry itself.
-    let mut named = pick(info, ["name"])[0];
+    let [mut named, mut arch] = pick(info, ["name", "arch"]);
     if models.is_some() || named.is_none_or(|name| !name.starts_with('"')) {
-        named = None;
+        (named, arch) = (None, None);
         json::members(info, |_, entry| {
-            named = named.or(pick(entry, ["name"])[0]);
+            let [name, kind] = pick(entry, ["name", "arch"]);
+            (named, arch) = (named.or(name), arch.or(kind));
         });
     }
     if let Some(model) = name(named) {
         out.model_named(&model);
     } else {
         out.model(named);
+    }
+    if let Some(billed) = asked.cloned().or_else(|| name(arch)) {
+        out.noted().served().model = Some(billed);
     }
 }
 
@@ -363,8 +375,9 @@ mod tests {
         assert_eq!((noted.spoken(), noted.moment()), (None, Moment::Aside));
         assert_eq!(
             noted.noted_served().unwrap().model.as_deref(),
-            Some("general-nova-3")
+            Some("nova-3")
         );
+        assert_eq!(decoder.inclusive().model.as_deref(), Some("general-nova-3"));
 
         decoder.received(Frame::Text(&RESULT.replace("FINAL", "true")), &mut noted);
 

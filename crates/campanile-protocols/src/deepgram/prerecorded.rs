@@ -24,9 +24,9 @@ impl Read for Prerecorded {
             out.failure(failure::read(message));
         }
         // A reply to a request with a callback is the id alone.
-        introduce_model(Some(message), out);
+        introduce_model(Some(message), None, out);
         let Some(metadata) = metadata else { return };
-        introduce_model(Some(metadata), out);
+        introduce_model(Some(metadata), None, out);
         let [duration, channels] = pick(metadata, ["duration", "channels"]);
         out.noted().served().terms.mode = Some(Mode::Prerecorded);
         if let Some(channels) = channels
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(usage.at_least(Meter::ServerAudioUs), 17_566_313);
         assert_eq!(usage.get(Meter::InputTokens), None);
         let served = noted.noted_served().unwrap();
-        assert_eq!(served.model.as_deref(), Some("general-x"));
+        assert_eq!(served.model.as_deref(), Some("x"));
         assert_eq!(served.terms.channels, Some(2));
         assert_eq!(noted.spoken(), Some("Yep."));
     }

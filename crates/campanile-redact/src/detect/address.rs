@@ -93,9 +93,7 @@ pub(super) fn cued(scan: &mut Scan<'_>, at: usize) {
     if !(at.saturating_sub(4)..at).any(|near| text.is_any(near, ERRANDS)) {
         return;
     }
-    let Some(run) =
-        Run::parse(text, at + 1).filter(|run| (1..=6).contains(&run.count) && !run.counted)
-    else {
+    let Some(run) = Run::parse(text, at + 1).filter(|run| (1..=6).contains(&run.count)) else {
         return;
     };
     let first = run.tokens.1 + 1;
@@ -104,7 +102,7 @@ pub(super) fn cued(scan: &mut Scan<'_>, at: usize) {
         .last()
         .unwrap_or(0);
     let streets = (first..=last).any(|next| text.bits(next) & mean::STREET != 0);
-    if last > first && (streets || run.count >= 3) || last == first && streets {
+    if last > first && (streets || run.count >= 3 && !run.counted) || last == first && streets {
         let find = Find::new(
             run.start,
             text.tokens[last].end,
@@ -122,6 +120,7 @@ fn is_part(text: &Text<'_>, at: usize, first: usize) -> bool {
         return false;
     };
     let linked = at > first && text.is_any(at, &["in", "new", "of", "lake"]);
-    let plain = token.has(mean::PLAIN | mean::FILLER) && !token.has(mean::STREET);
+    let plain =
+        token.has(mean::PLAIN | mean::FILLER) && !token.has(mean::STREET) && !token.is_number();
     !plain || after_unit || linked
 }

@@ -58,6 +58,7 @@ fn is_part(text: &Text<'_>, at: usize) -> bool {
     token.has(mean::SPOKEN | mean::ORDINAL | mean::MONTH | mean::MAGNITUDE)
         || token.is_digits() && token.len() <= 8
         || is_ordinal(text.word(at))
+        || matches!(text.word(at), [b'0'..=b'3', b'0'..=b'9', b'T', ..])
 }
 
 /// `21st`

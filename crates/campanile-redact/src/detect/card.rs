@@ -17,20 +17,18 @@ pub(super) fn written(scan: &mut Scan<'_>, run: &Run) -> bool {
     if run.count < *LENGTHS.start() || run.spoken > 0 || run.count > 19 && run.groups.len() == 1 {
         return false;
     }
-    let (mut from, mut found) = (0, false);
-    while from < run.groups.len() {
-        match longest(&scan.text, run, from) {
-            Some(to) => {
-                let find = Find::new(
-                    run.groups[from].start,
-                    run.groups[to].end,
-                    Kind::Card,
-                    "card",
-                );
-                scan.add(find);
-                (from, found) = (to + 1, true);
-            }
-            None => from += 1,
+    // Digits before a card can make a false one with its first groups, so every start counts; overlaps become one find.
+    let mut found = false;
+    for from in 0..run.groups.len() {
+        if let Some(to) = longest(&scan.text, run, from) {
+            let find = Find::new(
+                run.groups[from].start,
+                run.groups[to].end,
+                Kind::Card,
+                "card",
+            );
+            scan.add(find);
+            found = true;
         }
     }
     found

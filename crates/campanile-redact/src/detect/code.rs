@@ -4,13 +4,26 @@ use super::number::Candidate;
 use crate::cue::{self, Cue};
 use crate::find::Find;
 use crate::kind::Kind;
+use crate::lexicon::mean;
+use crate::run::Run;
 use crate::token::Text;
 
 pub(super) fn find(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
     let near = candidate.is(Cue::Code) && (3..=8).contains(&run.count);
-    let sent = candidate.is(Cue::Phone)
-        && (4..=6).contains(&run.count)
+    let sent = (4..=6).contains(&run.count)
+        && candidate.is(Cue::Phone)
         && cue::code_before(text, run.tokens.0);
-    ((near || sent) && !candidate.plus).then(|| candidate.find(Kind::AuthCode, "code"))
+    let told = candidate.cue.is_none() && (4..=8).contains(&run.count) && is_told(text, run);
+    let decimal = run.groups.iter().any(|group| group.gap == b'.');
+    ((near || sent || told) && !candidate.plus && !decimal)
+        .then(|| candidate.find(Kind::AuthCode, "code"))
+}
+
+/// `… is your login code`, `… as the verification code`
+fn is_told(text: &Text<'_>, run: &Run) -> bool {
+    let behind = run.tokens.1 + 1;
+    text.is_any(behind, &["is", "as"])
+        && text.is_any(behind + 1, &["your", "the", "my"])
+        && (behind + 2..behind + 6).any(|near| text.bits(near) & mean::CODE != 0)
 }

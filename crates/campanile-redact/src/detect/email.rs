@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Scan;
+use super::{Scan, person};
 use crate::find::Find;
 use crate::kind::Kind;
 
@@ -10,6 +10,10 @@ const LOCAL: usize = 64;
 const DOMAIN: usize = 253;
 
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
+    // What stands before the host of a URL is user and password, not a mailbox.
+    if at == scan.authority_at {
+        return;
+    }
     let all = scan.text.all;
     let (Some(head), Some(tail)) = (all.get(..at), all.get(at + 1..)) else {
         return;
@@ -38,6 +42,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
         Kind::Email,
         "email",
     ));
+    person::before_mail(scan, start);
 }
 
 fn is_local(c: char) -> bool {

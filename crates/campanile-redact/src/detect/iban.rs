@@ -6,6 +6,7 @@ use crate::cue::{self, Cue};
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
+use crate::run::Run;
 use crate::token::{Text, is_space};
 
 /// Looks at a token such as `GB43` or a whole IBAN.
@@ -52,35 +53,115 @@ pub(super) fn written(scan: &mut Scan<'_>, at: usize) {
 /// Looks behind the word `iban` for letters and digits one by one, ten at least.
 pub(super) fn spoken(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
-    let Some(first) = (at + 1..at + 6)
-        .find(|next| is_piece(text, *next) && is_piece(text, next + 1) && is_piece(text, next + 2))
-    else {
+    let three = |first: &usize| (*first..first + 3).all(|next| is_piece(text, next));
+    let Some(first) = (at + 1..at + 6).find(three) else {
         return;
     };
-    let (mut last, mut count) = (first, 0);
-    let mut next = first;
-    while next == first || text.gap(next - 1).len() <= 4 {
-        if is_piece(text, next) {
-            count += if text.tokens[next].is_digits() || text.tokens[next].is_mixed() {
-                text.tokens[next].len()
-            } else {
-                1
-            };
-            last = next;
-        } else if text.bits(next) & mean::FILLER == 0 {
-            break;
-        }
-        next += 1;
-    }
-    if count >= 10 {
+    // A recogniser may write the country as a word: `de 89 …`.
+    let first = first - usize::from(is_country(text, first - 1));
+    let spelled = Spelled::read(text, first);
+    if let Some((_, last)) = spelled.ends.last().filter(|(length, _)| *length >= 10) {
         let find = Find::new(
             text.tokens[first].start,
-            text.tokens[last].end,
+            text.tokens[*last].end,
             Kind::Iban,
             "spoken_iban",
         );
         scan.add(find);
     }
+}
+
+/// Looks at two single letters and the digits behind them, without a cue: only the check digits tell.
+pub(super) fn spelled(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    let country = text
+        .word(at)
+        .first()
+        .zip(text.word(at + 1).first())
+        .map(|(a, b)| [*a, *b]);
+    let single = text.word(at + 1).len() == 1
+        && text
+            .tokens
+            .get(at + 2)
+            .is_some_and(|third| third.is_number());
+    let Some(length) = country.filter(|_| single).and_then(check::iban_length) else {
+        return;
+    };
+    let spelled = Spelled::read(text, at);
+    let whole = spelled.ends.iter().find(|(end, _)| *end == length);
+    if let Some((_, last)) = whole.filter(|_| check::iban(&spelled.compact[..length])) {
+        let find = Find::new(
+            text.tokens[at].start,
+            text.tokens[*last].end,
+            Kind::Iban,
+            "spoken_iban",
+        );
+        scan.add(find);
+    }
+}
+
+/// Letters and digits said one by one.
+struct Spelled {
+    compact: Vec<u8>,
+    /// How much had been said at the end of which token.
+    ends: Vec<(usize, usize)>,
+}
+
+/// More than the longest number, so that its end is seen.
+const LONGEST: usize = 48;
+
+impl Spelled {
+    fn read(text: &Text<'_>, first: usize) -> Self {
+        let mut said = Self {
+            compact: Vec::new(),
+            ends: Vec::new(),
+        };
+        let mut next = first;
+        while (next == first || text.gap(next - 1).len() <= 4) && said.compact.len() < LONGEST {
+            let Some(token) = text.tokens.get(next) else {
+                break;
+            };
+            let mut last = next;
+            if is_letter_o(text, next) {
+                said.compact.push(b'o');
+            } else if let Some(run) = Run::parse(text, next) {
+                said.compact
+                    .extend(run.digits().iter().map(|digit| digit + b'0'));
+                last = run.tokens.1;
+                if is_letter_o(text, last) {
+                    said.compact.pop();
+                    said.compact.push(b'o');
+                }
+            } else if token.has(mean::NATO) {
+                said.compact.extend(text.word(next).first());
+            } else if is_piece(text, next) || next == first {
+                said.compact.extend_from_slice(text.word(next));
+            } else if !token.has(mean::FILLER) {
+                break;
+            }
+            if !token.has(mean::FILLER) {
+                said.ends.push((said.compact.len(), last));
+            }
+            next = last + 1;
+        }
+        said
+    }
+}
+
+/// `de`, but not `is` and `at`, which are countries too.
+fn is_country(text: &Text<'_>, at: usize) -> bool {
+    let named = matches!(text.word(at), [a, b] if check::iban_length([*a, *b]).is_some());
+    named && text.bits(at) & mean::PLAIN == 0
+}
+
+/// An `o` between letters is a letter, elsewhere a zero.
+fn is_letter_o(text: &Text<'_>, at: usize) -> bool {
+    let letter = |at: usize| {
+        text.tokens
+            .get(at)
+            .is_some_and(|token| token.len() == 1 && token.is_word() && !token.has(mean::SPOKEN))
+    };
+    text.is(at, "o") && letter(at + 1)
 }
 
 fn is_piece(text: &Text<'_>, at: usize) -> bool {

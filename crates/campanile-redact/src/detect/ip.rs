@@ -72,7 +72,7 @@ pub(super) fn version_six(scan: &mut Scan<'_>, at: usize) {
     let leads = before == b':'
         && text.gap_before(at).ends_with(b"::")
         && (at == 0 || text.gap_before(at).len() > 2);
-    if text.byte(token.end) != b':' && !leads || before == b':' && !leads {
+    if !leads && (text.byte(token.end) != b':' || before == b':') {
         return;
     }
     let start = if leads { token.start - 2 } else { token.start };

@@ -4,9 +4,8 @@ use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
 
-/// Looks at a token that starts with `eyJ`: two or three parts with dots between.
-pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
-    let start = scan.text.tokens[at].start;
+/// Looks at `eyJ` at byte `start`: two or three parts with dots between.
+pub(super) fn find(scan: &mut Scan<'_>, start: usize) {
     if is_part(scan.text.byte_before(start)) {
         return;
     }

@@ -3,55 +3,105 @@
 use super::{Scan, jwt};
 use crate::find::Find;
 use crate::kind::Kind;
+use crate::lexicon::mean;
 use crate::token::Text;
 
-/// Keys that announce themselves by the word before `-`, `_` or `.`: prefix and how many characters follow at least.
-const PREFIXES: &[(&[u8], usize)] = &[
-    (b"sk-", 18),
-    (b"sk_", 16),
-    (b"rk_", 16),
-    (b"pk_live_", 10),
-    (b"gsk_", 20),
-    (b"ghp_", 16),
-    (b"gho_", 16),
-    (b"ghu_", 16),
-    (b"ghs_", 16),
-    (b"ghr_", 16),
-    (b"github_pat_", 16),
-    (b"glpat-", 16),
-    (b"xoxb-", 10),
-    (b"xoxa-", 10),
-    (b"xoxp-", 10),
-    (b"xoxr-", 10),
-    (b"xoxs-", 10),
-    (b"xapp-", 10),
-    (b"hf_", 16),
-    (b"pplx-", 16),
-    (b"npm_", 16),
-    (b"xai-", 16),
-    (b"whsec_", 16),
-    (b"shpat_", 16),
-    (b"glsa_", 16),
-    (b"dop_v1_", 16),
-    (b"pypi-", 16),
+/// What a key of a known prefix is made of.
+#[derive(Clone, Copy)]
+enum Body {
+    /// Letters and digits only.
+    Plain,
+    /// With `-` and `_` between: random enough not to be a name.
+    Joined,
+}
+
+use Body::{Joined, Plain};
+
+/// Keys that announce themselves: prefix, body, how many characters follow at least. Longer prefixes first.
+const PREFIXES: &[(&[u8], Body, usize)] = &[
+    (b"sk_live_", Plain, 8),
+    (b"sk_test_", Plain, 8),
+    (b"rk_live_", Plain, 8),
+    (b"rk_test_", Plain, 8),
+    (b"pk_live_", Plain, 8),
+    (b"sk-", Joined, 18),
+    (b"sk_", Joined, 16),
+    (b"gsk_", Plain, 20),
+    (b"ghp_", Plain, 16),
+    (b"gho_", Plain, 16),
+    (b"ghu_", Plain, 16),
+    (b"ghs_", Plain, 16),
+    (b"ghr_", Plain, 16),
+    (b"github_pat_", Joined, 16),
+    (b"glpat-", Joined, 16),
+    (b"xoxb-", Joined, 10),
+    (b"xoxa-", Joined, 10),
+    (b"xoxp-", Joined, 10),
+    (b"xoxr-", Joined, 10),
+    (b"xoxs-", Joined, 10),
+    (b"xapp-", Joined, 10),
+    (b"hf_", Plain, 16),
+    (b"pplx-", Plain, 16),
+    (b"npm_", Plain, 16),
+    (b"xai-", Plain, 16),
+    (b"whsec_", Plain, 16),
+    (b"shpat_", Plain, 16),
+    (b"glsa_", Joined, 16),
+    (b"dop_v1_", Plain, 16),
+    (b"pypi-", Joined, 16),
 ];
 
 /// No value is longer: bounds the work for each name.
 const LONGEST: usize = 2048;
 
-/// A key that begins with a known word.
-pub(super) fn prefixed(scan: &mut Scan<'_>, at: usize) {
-    let start = scan.text.tokens[at].start;
-    if scan.text.bytes[start..].starts_with(b"SG.") {
+/// A key that begins with a known word, at byte `start`.
+pub(super) fn prefixed(scan: &mut Scan<'_>, start: usize) {
+    let rest = &scan.text.bytes[start..];
+    if rest.starts_with(b"SG.") {
         return sendgrid(scan, start);
     }
-    let rest = &scan.text.bytes[start..];
-    let Some((prefix, least)) = PREFIXES.iter().find(|(prefix, _)| rest.starts_with(prefix)) else {
+    let Some((prefix, body, least)) = PREFIXES
+        .iter()
+        .find(|(prefix, ..)| rest.starts_with(prefix))
+    else {
         return;
     };
-    let (body, end) = (start + prefix.len(), scan.key_end(start));
-    if end >= body + least && is_random(&scan.text.bytes[body..end]) {
+    let (from, end) = (start + prefix.len(), scan.key_end(start));
+    let text = &scan.text.bytes[from.min(end)..end];
+    let found = match body {
+        Plain => {
+            let plain = text
+                .iter()
+                .take(*least)
+                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .count();
+            plain == *least && text.iter().take(256).any(|byte| !byte.is_ascii_lowercase())
+        }
+        Joined => {
+            text.len() >= *least
+                && (is_random(text)
+                    || prefix.len() > 4 && text.iter().take(64).any(u8::is_ascii_uppercase))
+        }
+    };
+    if found {
         scan.add(Find::new(start, end, Kind::ApiKey, "key_prefix"));
+    }
+}
+
+/// A key behind a letter that is not ASCII: `…é` and the key in one token.
+pub(super) fn buried(scan: &mut Scan<'_>, at: usize) {
+    let token = scan.text.tokens[at];
+    let foreign = scan.text.word(at).iter().rposition(|byte| !byte.is_ascii());
+    let tail = token.start + foreign.map_or(0, |place| place + 1);
+    prefixed(scan, tail);
+    // Letters may stand on both sides.
+    let mut start = token.start;
+    for part in scan.text.word(at).split(|byte| !byte.is_ascii()) {
+        if part.len() >= 4 {
+            let end = start + part.len();
+            shape(scan, start, end);
+        }
+        start += part.len() + 1;
     }
 }
 
@@ -75,13 +125,19 @@ fn sendgrid(scan: &mut Scan<'_>, start: usize) {
 /// A key that is known by the shape of one token: cloud access keys, Google keys, JSON web tokens.
 pub(super) fn shaped(scan: &mut Scan<'_>, at: usize) {
     let token = scan.text.tokens[at];
-    let word = scan.text.word(at);
+    if token.is_ascii() {
+        shape(scan, token.start, token.end);
+    }
+}
+
+fn shape(scan: &mut Scan<'_>, start: usize, end: usize) {
+    let word = &scan.text.bytes[start..end];
     let found = match word {
         [b'e', b'y', b'J', ..] => {
-            jwt::find(scan, at);
+            jwt::find(scan, start);
             false
         }
-        [b'A', b'I', b'z', b'a', ..] => scan.key_end(token.start) - token.start >= 30,
+        [b'A', b'I', b'z', b'a', ..] => scan.key_end(start) - start >= 30,
         [b'S', b'K', rest @ ..] | [b'A', b'C', rest @ ..] if rest.len() == 32 => {
             rest.iter().all(u8::is_ascii_hexdigit)
         }
@@ -89,8 +145,8 @@ pub(super) fn shaped(scan: &mut Scan<'_>, at: usize) {
         _ => false,
     };
     if found {
-        let end = scan.key_end(token.start);
-        scan.add(Find::new(token.start, end, Kind::ApiKey, "key_shape"));
+        let end = scan.key_end(start);
+        scan.add(Find::new(start, end, Kind::ApiKey, "key_shape"));
     }
 }
 
@@ -183,33 +239,59 @@ fn value(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
     let mut assigned = false;
     for next in at + 1..at + 6 {
         let gap = text.gap(next - 1);
-        if gap.len() > 8
-            || gap.iter().any(|byte| {
-                matches!(
-                    byte,
-                    b'\n' | b'{' | b'[' | b'(' | b'.' | b'?' | b'&' | b'$' | b'*'
-                )
-            })
-        {
-            return None;
-        }
         let sets = gap.iter().any(|byte| matches!(byte, b':' | b'='));
-        if next == at + 1
-            && !sets
-            && !gap.first().is_some_and(|byte| {
-                byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`')
-            })
+        if gap.len() > 8
+            || gap.iter().any(ends_clause) && !is_call(gap)
+            || next == at + 1 && !sets && !opens(gap)
         {
             return None;
         }
         assigned |= sets;
         let token = text.tokens.get(next)?;
+        if token.has(mean::REFERENCE) || text.is_any(next, SUBJECTS) {
+            return None;
+        }
         let plain = token.is_word() && token.len() < 16 && is_name_end(text, token.end);
         if !plain || assigned && is_query(text, at) {
             return Some((next, assigned));
         }
     }
     None
+}
+
+/// What follows these is theirs, not a key.
+const SUBJECTS: &[&str] = &[
+    "trace",
+    "span",
+    "call",
+    "room",
+    "uuid",
+    "hash",
+    "digest",
+    "sha",
+    "fingerprint",
+    "region",
+];
+
+/// No value stands behind these: another clause, a placeholder.
+fn ends_clause(byte: &u8) -> bool {
+    matches!(
+        byte,
+        b'\n' | b'{' | b'[' | b'(' | b'.' | b'?' | b'&' | b'$' | b'*'
+    )
+}
+
+/// `deepgram("…")`
+fn is_call(gap: &[u8]) -> bool {
+    matches!(gap, b"(" | b"('" | b"(\"")
+}
+
+/// What may stand between a name and a value that nothing assigns.
+fn opens(gap: &[u8]) -> bool {
+    is_call(gap)
+        || gap
+            .first()
+            .is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`'))
 }
 
 /// A value may begin with a sign of its alphabet: `/Ab…`, `-x…`.
@@ -223,7 +305,7 @@ fn value_start(text: &Text<'_>, token: usize) -> usize {
 
 /// Whether a word that ends at byte `at` is part of the name, not of the value.
 fn is_name_end(text: &Text<'_>, at: usize) -> bool {
-    ends_value(text, at) || matches!(text.byte(at), b'-' | b'=')
+    ends_value(text, at) || text.byte(at) == b'='
 }
 
 /// Whether a value that reaches byte `at` ends there.
@@ -261,7 +343,9 @@ fn is_random(text: &[u8]) -> bool {
         .iter()
         .filter(|byte| byte.is_ascii_alphabetic())
         .count();
-    digits >= 2 && letters >= 2 || digits == 1 && turns >= 1 || turns >= 4
+    let one_piece =
+        text.len() >= 24 && letters + digits == text.len() && (turns == 0 || digits > 0);
+    digits >= 2 && letters >= 2 || digits == 1 && turns >= 1 || turns >= 4 || one_piece
 }
 
 fn is_uuid(text: &[u8]) -> bool {
@@ -275,7 +359,27 @@ fn is_reference(text: &Text<'_>, start: usize, value: &[u8]) -> bool {
     let url = text.bytes[start + value.len()..].starts_with(b"://");
     let slashes = value.iter().filter(|byte| **byte == b'/').count();
     let path = slashes * 6 > value.len();
-    url || path
+    url || path || is_identifier(value)
+}
+
+/// `voice_sample_2024_final`, `nova-2-general`: words and numbers, not letters and digits in turn.
+fn is_identifier(value: &[u8]) -> bool {
+    let part = |part: &[u8]| {
+        let letters = part
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphabetic())
+            .count();
+        let digits = part[letters..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        letters + digits == part.len() && (letters == 0 || digits <= 2)
+    };
+    let mut parts = value.split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/'));
+    value
+        .iter()
+        .any(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/'))
+        && parts.all(part)
 }
 
 /// Whether the name that ends with token `at` is a parameter of a query: `?x-api-key=`, `&sig=`.

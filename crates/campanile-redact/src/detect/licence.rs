@@ -8,7 +8,7 @@ use crate::token::{Text, is_space};
 
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
-    let driver = (at.saturating_sub(3)..at)
+    let driver = (at.saturating_sub(3)..=at)
         .any(|near| text.is_any(near, &["driver", "drivers", "driving", "dl", "id"]));
     let numbered = (at + 1..at + 3).any(|near| text.bits(near) & mean::NUMBER != 0);
     if !driver && !numbered {

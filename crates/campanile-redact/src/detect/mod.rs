@@ -29,6 +29,10 @@ use crate::lexicon::mean;
 use crate::mode::Mode;
 use crate::token::{Sign, Text, Token};
 
+/// A text with this in it breaks the scan, so that tests see what a broken detector costs.
+#[cfg(test)]
+pub(crate) const BREAKS: &str = "\u{1}break the scan\u{1}";
+
 /// What the walk gathers, and how far each kind of run has been read already: that keeps it linear.
 pub(crate) struct Scan<'t> {
     text: Text<'t>,
@@ -40,6 +44,8 @@ pub(crate) struct Scan<'t> {
     key_run: (usize, usize),
     /// End of the last private key.
     pem_until: usize,
+    /// The `@` behind the last user and password of a URL.
+    authority_at: usize,
 }
 
 impl<'t> Scan<'t> {
@@ -52,7 +58,10 @@ impl<'t> Scan<'t> {
             number_from: 0,
             key_run: (0, 0),
             pem_until: 0,
+            authority_at: usize::MAX,
         };
+        #[cfg(test)]
+        assert!(!all.contains(BREAKS), "a detector breaks");
         scan.signs();
         scan.tokens();
         let mut finds = scan.finds;
@@ -93,8 +102,14 @@ impl<'t> Scan<'t> {
             } else if !token.is_ascii() || token.has_upper() {
                 person::titled(self, at);
             }
+            if !token.is_ascii() {
+                key::buried(self, at);
+            }
             if token.len() >= 4 {
                 key::shaped(self, at);
+            }
+            if token.len() == 1 && token.is_word() {
+                iban::spelled(self, at);
             }
             if token.len() <= 4 {
                 ip::version_six(self, at);
@@ -110,7 +125,7 @@ impl<'t> Scan<'t> {
             self.number_from = number::find(self, at);
         }
         if token.has(mean::PREFIX) {
-            key::prefixed(self, at);
+            key::prefixed(self, token.start);
         }
         if token.has(mean::KEY) {
             key::named(self, at);

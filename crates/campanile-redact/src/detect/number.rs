@@ -35,18 +35,42 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
         return behind;
     }
     let plus = is_plus(&scan.text, &run);
-    if run.spoken == 0 && !plus && is_glued(&scan.text, &run) {
-        return behind;
-    }
     if card::written(scan, &run) {
         return behind;
     }
-    let cue = cue::before(&scan.text, at);
-    let candidate = Candidate {
-        run: &run,
-        cue,
-        plus,
-    };
+    if run.spoken == 0 && run.count > LONGEST && run.groups.len() > 2 {
+        tight(scan, &run);
+        return behind;
+    }
+    if run.spoken == 0 && !plus && is_glued(&scan.text, &run) {
+        return behind;
+    }
+    name(scan, &run, plus);
+    behind
+}
+
+/// No written number is longer, but for cards: more digits are several numbers.
+const LONGEST: usize = 19;
+
+/// Reads the numbers of a list one by one.
+fn tight(scan: &mut Scan<'_>, list: &Run) {
+    let mut at = list.tokens.0;
+    while at <= list.tokens.1 {
+        let Some(run) = Run::parse_tight(&scan.text, at) else {
+            break;
+        };
+        let plus = is_plus(&scan.text, &run);
+        if (7..=LONGEST).contains(&run.count) && (plus || !is_glued(&scan.text, &run)) {
+            name(scan, &run, plus);
+        }
+        at = run.tokens.1 + 1;
+    }
+}
+
+/// Asks the number detectors, the surest first.
+fn name(scan: &mut Scan<'_>, run: &Run, plus: bool) {
+    let cue = cue::before(&scan.text, run.tokens.0);
+    let candidate = Candidate { run, cue, plus };
     let found = if run.spoken == 0 {
         written(&scan.text, &candidate)
     } else {
@@ -55,7 +79,6 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
     if let Some(find) = found {
         scan.add(find);
     }
-    behind
 }
 
 fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
@@ -67,7 +90,10 @@ fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
 }
 
 fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
-    if candidate.run.counted && candidate.run.count < 12 {
+    if candidate.run.counted && candidate.run.count < 8 {
+        return None;
+    }
+    if candidate.cue.is_none() && is_counting(candidate.run) {
         return None;
     }
     social::find(candidate)
@@ -80,11 +106,25 @@ fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
 
 /// Seven digits that somebody says are somebody's number, whatever it is.
 fn any(candidate: &Candidate<'_>) -> Option<Find> {
-    let digits = candidate.run.digits();
-    let counting = digits.len() < 12 && digits.windows(2).all(|pair| pair[1] == pair[0] + 1);
-    let long = candidate.run.count >= 7 && !candidate.is(Cue::Reference);
-    (long && !counting || candidate.run.count >= 12)
-        .then(|| candidate.find(Kind::Number, "spoken_number"))
+    let least = if candidate.is(Cue::Reference) { 12 } else { 7 };
+    (candidate.run.count >= least).then(|| candidate.find(Kind::Number, "spoken_number"))
+}
+
+/// `one two three …`: each number is one more than the one before.
+fn is_counting(run: &Run) -> bool {
+    let mut digits = run.digits().iter();
+    let mut value = |length: usize| {
+        digits.by_ref().take(length).fold(0_u64, |sum, &digit| {
+            (sum * 10).saturating_add(u64::from(digit))
+        })
+    };
+    let values: Vec<u64> = run
+        .groups
+        .iter()
+        .take(20)
+        .map(|group| value(group.length))
+        .collect();
+    values.len() > 4 && values.windows(2).all(|pair| pair[1] == pair[0] + 1)
 }
 
 fn is_plus(text: &Text<'_>, run: &Run) -> bool {

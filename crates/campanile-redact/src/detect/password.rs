@@ -4,7 +4,7 @@ use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
-use crate::token::{Text, is_space};
+use crate::token::{Text, Token, is_space};
 
 /// `dbPassword`, `rootpwd`
 pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
@@ -58,6 +58,7 @@ fn assigned(text: &Text<'_>, from: usize, gap: &[u8]) -> Option<(usize, usize)> 
         .position(|byte| stops(*byte))
         .unwrap_or(rest.len().min(512));
     let end = trim(text, start, start + length, quote.is_some());
+    let end = end - usize::from(escaped && text.byte_before(end) == b'\\' && end > start);
     let value = text.bytes.get(start..end)?;
     let least = if equals || quote.is_some() { 4 } else { 6 };
     let plain = value.iter().all(u8::is_ascii_alphabetic)
@@ -76,8 +77,11 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
         next += 1;
     }
     let after_verb = next > at + 1;
-    if let Some(spelled) = spelled(text, next).filter(|_| after_verb) {
-        return Some(spelled);
+    if let Some(said) = spelled(text, next)
+        .or_else(|| said(text, next))
+        .filter(|_| after_verb)
+    {
+        return Some(said);
     }
     let token = text.tokens.get(next)?;
     let mut start = token.start;
@@ -110,16 +114,49 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
 
 /// `t r e e five`: letters and digits one by one.
 fn spelled(text: &Text<'_>, first: usize) -> Option<(usize, usize)> {
+    const SHIFTS: &[&str] = &[
+        "capital",
+        "uppercase",
+        "lowercase",
+        "upper",
+        "lower",
+        "case",
+        "big",
+        "small",
+    ];
     let single = |at: usize| {
-        text.tokens
-            .get(at)
-            .is_some_and(|token| token.len() == 1 || token.has(mean::SPOKEN | mean::NATO))
+        text.tokens.get(at).is_some_and(|token| {
+            token.len() == 1 || token.has(mean::SPOKEN | mean::NATO | mean::REPEAT)
+        }) || text.is_any(at, SHIFTS)
     };
     let mut last = first;
     while single(last) && (last == first || is_space(text.gap(last - 1))) {
         last += 1;
     }
     (last >= first + 4).then(|| (text.tokens[first].start, text.tokens[last - 1].end))
+}
+
+/// `raven glacier eighty three`: words that are no sentence, then a number.
+fn said(text: &Text<'_>, first: usize) -> Option<(usize, usize)> {
+    let spaced = |at: usize| at == first || is_space(text.gap(at - 1));
+    let word = |at: &usize| {
+        spaced(*at)
+            && text
+                .tokens
+                .get(*at)
+                .is_some_and(|token| token.is_word() && !token.has(mean::PLAIN | mean::SPOKEN))
+    };
+    let words = (first..first + 4).take_while(word).count();
+    let number = |at: &usize| spaced(*at) && text.tokens.get(*at).is_some_and(Token::is_number);
+    let numbers = (first + words..first + words + 8)
+        .take_while(number)
+        .count();
+    (words > 0 && numbers > 0).then(|| {
+        (
+            text.tokens[first].start,
+            text.tokens[first + words + numbers - 1].end,
+        )
+    })
 }
 
 /// Signs of the sentence around, not of the value. An end inside a letter moves back before it.

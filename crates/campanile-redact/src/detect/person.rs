@@ -51,6 +51,23 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     }
 }
 
+/// `Zoltan Kovacs <…@…>`, where the address starts at byte `mail`.
+pub(super) fn before_mail(scan: &mut Scan<'_>, mail: usize) {
+    let text = &scan.text;
+    let behind = text.token_from(mail);
+    if behind == 0 || !matches!(text.gap(behind - 1), b" <" | b"\" <") {
+        return;
+    }
+    let joined = |at: usize| at + 1 == behind || matches!(text.gap(at), b" " | b"-" | b"'");
+    let parts = (0..behind)
+        .rev()
+        .take(4)
+        .take_while(|at| is_name_title(text, *at) && joined(*at));
+    if let Some(first) = parts.last() {
+        add(scan, first, behind - 1, "name_of_mail");
+    }
+}
+
 fn add(scan: &mut Scan<'_>, first: usize, last: usize, rule: &'static str) {
     let (start, end) = (scan.text.tokens[first].start, scan.text.tokens[last].end);
     scan.add(Find::new(start, end, Kind::Person, rule));
@@ -98,7 +115,9 @@ fn after_word(text: &Text<'_>, at: usize) -> Tokens {
                 given(text, next)
             }
         }
-        b"i" if text.is_any(at + 1, &["m", "am"]) => surely(text, at + 2),
+        b"i" if text.is_any(at + 1, &["m", "am"]) => {
+            surely(text, at + 2).or_else(|| given(text, at + 2))
+        }
         b"speaking" if text.is_any(at + 1, &["with", "to"]) => {
             given(text, at + 2).or_else(|| surely(text, at + 2))
         }
@@ -140,10 +159,11 @@ fn after_name(text: &Text<'_>, at: usize) -> Tokens {
     if let Some(spelled) = spelled(text, next) {
         return Some(spelled);
     }
-    let last = (next..next + 3)
+    let last = (next..next + 2)
         .take_while(|at| is_lower_name(text, *at) && (*at == next || text.gap(at - 1) == b" "))
         .last()?;
-    Some((next, last.min(next + 1)))
+    // People spell their names after they have said them.
+    Some((next, spelled(text, last + 1).map_or(last, |(_, end)| end)))
 }
 
 /// `this is x from …`

@@ -4,6 +4,7 @@ use super::number::Candidate;
 use crate::cue::Cue;
 use crate::find::Find;
 use crate::kind::Kind;
+use crate::lexicon::mean;
 use crate::token::{Text, is_space};
 
 pub(super) fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
@@ -16,7 +17,9 @@ pub(super) fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find
         () if is_date(run.groups.iter().map(|group| group.length)) => return None,
         () if candidate.is(Cue::Reference) => return None,
         () if is_american(candidate) || is_local(text, candidate) => "phone_national",
-        () if candidate.is(Cue::Phone) && run.count <= 15 => "phone_by_cue",
+        () if candidate.is(Cue::Phone) && run.count <= 15 && is_named(text, candidate) => {
+            "phone_by_cue"
+        }
         () => return None,
     };
     let start = opening(text, run.start);
@@ -29,6 +32,21 @@ pub(super) fn spoken(candidate: &Candidate<'_>) -> Option<Find> {
     let near = candidate.is(Cue::Phone) && (7..=15).contains(&run.count);
     let long = (10..=11).contains(&run.count) && !candidate.is(Cue::Reference);
     (near || long).then(|| candidate.find(Kind::Phone, "spoken_phone"))
+}
+
+/// A short number in one piece could be anything: the cue must stand right before it.
+fn is_named(text: &Text<'_>, candidate: &Candidate<'_>) -> bool {
+    let run = candidate.run;
+    if run.groups.len() > 1 || run.count > 9 {
+        return true;
+    }
+    let between = [
+        "is", "at", "on", "me", "us", "my", "no", "back", "him", "her", "them", "to",
+    ];
+    let last = (0..run.tokens.0)
+        .rev()
+        .find(|at| !text.is_any(*at, &between));
+    last.is_some_and(|at| text.bits(at) & (mean::PHONE | mean::NUMBER) != 0)
 }
 
 /// `(212) 555-0123`, `212.555.0123`, with or without a leading 1.
@@ -72,7 +90,7 @@ fn is_date(mut lengths: impl Iterator<Item = usize>) -> bool {
     ];
     matches!(
         shape,
-        [Some(4), Some(1..=2), Some(1..=2), _] | [Some(1..=2), Some(1..=2), Some(4), None]
+        [Some(4), Some(1..=2), Some(1..=2), None] | [Some(1..=2), Some(1..=2), Some(4), None]
     )
 }
 

@@ -15,7 +15,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     let Some((last, sure)) = host(text, at + 1) else {
         return;
     };
-    let Some(first) = local(text, at - 1) else {
+    let Some(first) = local(text, at - 1).map(|first| told(text, first)) else {
         return;
     };
     let odd = first < at - 1 || text.tokens[first].is_mixed() || text.tokens[first].len() == 1;
@@ -91,6 +91,21 @@ fn local(text: &Text<'_>, end: usize) -> Option<usize> {
     Some(first)
 }
 
+/// `email is jo doe at …`: nothing but the address stands behind `is`.
+fn told(text: &Text<'_>, first: usize) -> usize {
+    let word =
+        |at: usize| text.tokens[at].is_word() && !text.tokens[at].has(mean::PLAIN | mean::AT);
+    let reach = first.saturating_sub(2);
+    let start = (reach..first)
+        .find(|at| (*at..first).all(word))
+        .unwrap_or(first);
+    if start > 0 && text.is(start - 1, "is") {
+        start
+    } else {
+        first
+    }
+}
+
 /// One part of a local part, read backwards from before token `behind`: spelled letters or one word, then numbers.
 fn part(text: &Text<'_>, behind: usize) -> Option<usize> {
     let mut first = behind;
@@ -125,7 +140,7 @@ fn is_figure(text: &Text<'_>, at: usize) -> bool {
 }
 
 fn is_letter(text: &Text<'_>, at: usize) -> bool {
-    text.tokens[at].is_word() && text.tokens[at].len() == 1
+    text.tokens[at].is_word() && text.tokens[at].len() == 1 && text.gap_before(at) != b"'"
         || text.tokens[at].has(mean::NATO) && !text.tokens[at].has(mean::GIVEN)
 }
 

@@ -24,6 +24,7 @@ pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
     let Some(split) = rest[..at].iter().position(|byte| *byte == b':') else {
         return;
     };
+    scan.authority_at = start + at;
     let hidden = matches!(
         &rest[split + 1..at],
         [] | [b'*', ..] | [b'[', .., b']'] | [b'$', b'{', ..]

@@ -14,6 +14,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
     sync::Arc,
+    time::Instant,
 };
 
 /// A chunk is closed once it is as long as this.
@@ -97,6 +98,15 @@ pub(super) struct Batch {
     pub(super) events: u64,
 }
 
+/// Who waits for a batch that is given up is told so.
+impl Drop for Batch {
+    fn drop(&mut self) {
+        for (slot, _) in self.chunks.iter().flat_map(|chunk| &chunk.slots) {
+            slot.close();
+        }
+    }
+}
+
 /// Which sum a call is folded into.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FoldKey {
@@ -157,6 +167,8 @@ pub(super) struct Buffer {
     known_failures: HashSet<u64>,
     pub(super) state: LedgerState,
     pub(super) stop: bool,
+    /// Until when a closed ledger tries to write what waits.
+    pub(super) stop_at: Option<Instant>,
     /// Somebody waits: commit at once.
     pub(super) urgent: bool,
     /// The writer sleeps until it is woken.
@@ -182,6 +194,7 @@ impl Buffer {
             known_failures: HashSet::new(),
             state: LedgerState::default(),
             stop: false,
+            stop_at: None,
             urgent: false,
             asleep: false,
             gone: false,
@@ -437,12 +450,12 @@ impl Buffer {
     }
 
     /// Notes that a batch is written, and keeps its room.
-    pub(super) fn written(&mut self, batch: Batch) {
+    pub(super) fn written(&mut self, mut batch: Batch) {
         self.in_flight = 0;
         self.state.written += batch.events;
         self.state.commits += 1;
-        for mut chunk in batch
-            .chunks
+        let chunks = std::mem::take(&mut batch.chunks);
+        for mut chunk in chunks
             .into_iter()
             .take(BATCH_CHUNKS - self.spare.len().min(BATCH_CHUNKS))
         {

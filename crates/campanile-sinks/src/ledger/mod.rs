@@ -193,15 +193,16 @@ impl Shared {
             .0
     }
 
-    /// Waits unless the ledger is being closed.
+    /// Waits before the next try; not to the end where the ledger is closed meanwhile.
     fn pause<'a>(
         &self,
         buffer: MutexGuard<'a, Buffer>,
         within: Duration,
     ) -> MutexGuard<'a, Buffer> {
+        let stopped = buffer.stop;
         let waited = self
             .work
-            .wait_timeout_while(buffer, within, |buffer| !buffer.stop);
+            .wait_timeout_while(buffer, within, |buffer| buffer.stop == stopped);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
@@ -209,11 +210,10 @@ impl Shared {
     fn close(&self) {
         let mut buffer = self.lock();
         buffer.gone = true;
-        let left = buffer.take();
+        let left: Vec<_> =
+            std::iter::from_fn(|| (!buffer.is_empty()).then(|| buffer.take())).collect();
         drop(buffer);
-        for (slot, _) in left.chunks.iter().flat_map(|chunk| &chunk.slots) {
-            slot.close();
-        }
+        drop(left);
         self.done.notify_all();
     }
 }
@@ -329,6 +329,7 @@ impl Ledger {
     fn stop(&self, within: Duration) -> bool {
         let mut buffer = self.shared.lock();
         buffer.stop = true;
+        buffer.stop_at = instant().checked_add(within);
         self.shared.work.notify_one();
         let waited = self
             .shared
@@ -365,7 +366,8 @@ impl Sink for Ledger {
     fn flush(&self, within: Duration) -> bool {
         let mut buffer = self.shared.lock();
         let target = buffer.state.recorded;
-        buffer.urgent = true;
+        // Not where all was taken: the next event would be committed alone.
+        buffer.urgent |= !buffer.is_empty();
         self.shared.work.notify_one();
         let waiting = |buffer: &mut Buffer| buffer.state.written < target && !buffer.gone;
         let waited = self.shared.done.wait_timeout_while(buffer, within, waiting);

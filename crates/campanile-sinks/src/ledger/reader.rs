@@ -999,8 +999,8 @@ fn key_texts(
         .map(|(&id, dimension)| match dimension {
             Dimension::Provider | Dimension::Model | Dimension::Stage => word(names, id),
             Dimension::Session => word(sessions, id),
-            Dimension::Day => moment(id * 24 * HOUR_US, 10),
-            Dimension::Hour => moment(id * HOUR_US, 13),
+            Dimension::Day => moment(id.saturating_mul(24 * HOUR_US), 10),
+            Dimension::Hour => moment(id.saturating_mul(HOUR_US), 13),
             Dimension::Outcome => {
                 let outcome = u8::try_from(id).ok().and_then(outcome_of);
                 outcome.map_or("open", Outcome::name).to_owned()

@@ -698,8 +698,8 @@ impl<'a> PartRow<'a> {
     }
 
     pub(super) fn flags(&self) -> u8 {
-        u8::from(self.inexact()) * INEXACT
-            | u8::from(self.unpriced) * UNPRICED
+        (u8::from(self.inexact()) * INEXACT)
+            | (u8::from(self.unpriced) * UNPRICED)
             | self.outcome.map_or(0, |outcome| outcome as u8 + 1) << OUTCOME_SHIFT
     }
 
@@ -778,6 +778,7 @@ fn is_unpriced(why: Reason) -> bool {
             | Reason::KnownButUnpriced
             | Reason::UnpricedMeter(_)
             | Reason::PricingFailed
+            | Reason::NotPriced
     )
 }
 
@@ -796,6 +797,7 @@ fn pack_reason(out: &mut Vec<u8>, why: Reason) {
         Reason::Contradiction => (9, None),
         Reason::Overflow => (10, None),
         Reason::PricingFailed => (11, None),
+        Reason::NotPriced => (12, None),
         // A reason that core has learnt since: the bounds tell the amount all the same.
         _ => return,
     };
@@ -826,6 +828,7 @@ pub(super) fn unpack_reasons(bytes: &[u8]) -> Vec<Reason> {
             9 => Some(Reason::Contradiction),
             10 => Some(Reason::Overflow),
             11 => Some(Reason::PricingFailed),
+            12 => Some(Reason::NotPriced),
             _ => return reasons,
         };
         reasons.extend(reason);
@@ -1173,5 +1176,122 @@ impl<'a> SessionEdge<'a> {
             started_at,
             end,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use campanile_core::{Name, SessionId, Timestamp};
+    use proptest::prelude::*;
+
+    fn full_call() -> CallEvent {
+        let mut call = CallEvent::new(CallId(7), "llm".into(), Timestamp(-5), Outcome::Cancelled);
+        call.session = SessionId::new("s-1").ok();
+        call.turn = Some(3);
+        call.reason = Some("barge_in".into());
+        let mut timing = Timing::default();
+        (timing.queued, timing.items, timing.sent) = (Span(5_000), 50, 9);
+        timing.longest_gap = Some(Span(21_000));
+        call.timing = Some(timing);
+        call.spoken = Some(Measure::of("good morning"));
+        call.redactions.add("EMAIL", 2);
+        call.labels = vec![("tenant", "acme".into())];
+        call.observer_failed = 1;
+        let mut report = FailureReport::new(FailureKind::Timeout, "0123456789abcdef".into());
+        report.code = Some("504".into());
+        report.retry_after = Some(Span(2_000_000));
+        call.failure = Some(report);
+        call
+    }
+
+    #[test]
+    fn a_call_is_read_as_it_was_written() {
+        let call = full_call();
+        let row = CallRow::of(&call, Some("outside"));
+        let mut bytes = Vec::new();
+        row.pack(&mut bytes);
+
+        let mut from = Unpack(&bytes);
+        assert_eq!(CallRow::unpack(&mut from), Some(row));
+        assert!(from.0.is_empty());
+        // Cut anywhere, it is no row; and no panic.
+        for len in 0..bytes.len() {
+            assert_eq!(CallRow::unpack(&mut Unpack(&bytes[..len])), None);
+        }
+    }
+
+    #[test]
+    fn a_part_is_read_as_it_was_written() {
+        let mut attempt = Attempt::new(2);
+        attempt.provider = Some("openai".into());
+        attempt.requested_model = Some("gpt-4.1".into());
+        attempt.request_id = Name::outside("req_1");
+        attempt.terms.mode = Some(Mode::Streaming);
+        attempt.terms.channels = Some(2);
+        attempt.terms.voice = Some("pro".into());
+        attempt.terms.addons = vec!["diarize".into()];
+        attempt.outcome = Some(Outcome::Failed);
+        let mut cost = Cost::unknown(Reason::UnpricedMeter(Meter::AudioUs));
+        cost.because(Reason::UnknownUsage);
+        cost.book = "2026-11".into();
+        attempt.cost = Some(cost.clone());
+        let mut scratch = Scratch::default();
+        let row = PartRow::of(&attempt, CALL_REV + 4, &mut scratch);
+        let mut bytes = Vec::new();
+        row.pack(&mut bytes);
+
+        let read = PartRow::unpack(&mut Unpack(&bytes)).unwrap();
+        assert_eq!(read, row);
+        assert_eq!((read.rev, read.unpriced), (4, true));
+        assert_eq!(unpack_reasons(read.detail.why), cost.why);
+        assert_eq!(read.detail.terms.to_terms(), attempt.terms);
+        assert_eq!(part_outcome(read.flags()), Some(Outcome::Failed));
+    }
+
+    #[test]
+    fn texts_of_a_failure_are_cut_at_a_character() {
+        let same = |text: &str, masked: &mut String| {
+            masked.push_str(text);
+            campanile_core::Redactions::default()
+        };
+        let content = campanile_core::Content::new("\u{e4}".repeat(MAX_CHAIN_BYTES));
+        let long = campanile_core::Redacted::new(
+            &content,
+            &same,
+            &mut campanile_core::Redactions::default(),
+        );
+        let mut report = FailureReport::new(FailureKind::Server, "0123456789abcdef".into());
+        report.chain = vec![long.clone(), long];
+
+        let texts = FailureTexts::of(0, &report);
+
+        assert_eq!(
+            texts.chain.iter().map(|text| text.len()).sum::<usize>(),
+            MAX_CHAIN_BYTES
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn noise_is_no_row_and_no_panic(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = CallRow::unpack(&mut Unpack(&noise));
+            let _ = PartRow::unpack(&mut Unpack(&noise));
+            let _ = TurnRow::unpack(&mut Unpack(&noise));
+            let _ = SessionEdge::unpack(&mut Unpack(&noise));
+            let _ = FailureTexts::unpack(&mut Unpack(&noise));
+            let _ = unpack_reasons(&noise);
+        }
+
+        #[test]
+        fn bounds_are_read_as_they_were_written(grains in any::<i64>(), more in proptest::option::of(any::<u64>())) {
+            let at_least = Money::from_grains(grains.into());
+            let at_most = more.map(|more| Money::from_grains(i128::from(grains) + i128::from(more)));
+            let bounds = Bounds { at_least, at_most };
+            let mut bytes = Vec::new();
+            bounds.pack(&mut bytes);
+
+            prop_assert_eq!(Bounds::unpack(&mut Unpack(&bytes)), Some(bounds));
+        }
     }
 }

@@ -204,16 +204,23 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Connection, Le
 
 /// Says whether a file is a ledger (or nothing yet), and returns the version of its tables.
 pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, LedgerError> {
-    let sql = |error| LedgerError::sql(path, error);
-    let number = |pragma: &str| {
-        conn.query_row(pragma, [], |row| row.get::<_, i64>(0))
-            .map_err(sql)
+    // One view: another process may be making the tables between two looks.
+    let header = || {
+        let view = conn
+            .is_autocommit()
+            .then(|| conn.unchecked_transaction())
+            .transpose()?;
+        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let tables = number("SELECT count(*) FROM sqlite_schema")?;
+        let header = (
+            number("PRAGMA application_id")?,
+            number("PRAGMA user_version")?,
+            tables,
+        );
+        drop(view);
+        Ok(header)
     };
-    let (application, version) = (
-        number("PRAGMA application_id")?,
-        number("PRAGMA user_version")?,
-    );
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    let (application, version, tables) = header().map_err(|error| LedgerError::sql(path, error))?;
     if application != APPLICATION && (application != 0 || version != 0 || tables != 0) {
         let reason = "it is a database of another program";
         return Err(LedgerError::new(

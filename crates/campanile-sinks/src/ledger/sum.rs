@@ -98,7 +98,7 @@ impl Sum {
 
     pub(super) fn absorb(&mut self, other: &Sum) {
         for (mine, theirs) in self.counts().into_iter().zip(other.clone().counts()) {
-            *mine += *theirs;
+            *mine = mine.saturating_add(*theirs);
         }
         self.usage.absorb(&other.usage);
         self.cost.add(other.cost);

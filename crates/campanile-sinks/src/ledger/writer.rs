@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Under load, a commit begins no sooner than this after the one before. With the commit itself and the wait
-/// below, what was handed over is durable within 10 ms.
-const WINDOW: Duration = Duration::from_millis(6);
+/// Under load, a commit begins no sooner than this after the one before has ended: with the two commits around it,
+/// what was handed over is durable within 10 ms.
+const WINDOW: Duration = Duration::from_millis(5);
 /// How often an idle writer looks: `record` wakes nobody.
 const LOOK: Duration = Duration::from_millis(2);
 /// After this long without work the writer sleeps, and the next event does wake it.
@@ -48,8 +48,9 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn work(mut self) {
         while let Some(batch) = self.next() {
+            let written = self.write(batch);
             self.last_commit = instant();
-            if !self.write(batch) {
+            if !written {
                 break;
             }
         }
@@ -57,7 +58,6 @@ impl Writer {
             let _ = store.conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
             self.run.end(&store.conn, self.clock.now().micros());
         }
-        self.shared.close();
     }
 
     /// Waits for work. `None`: there is none, and there will be none.
@@ -109,11 +109,7 @@ impl Writer {
                 Err(error) => self.tell(&error),
             }
             let buffer = self.shared.lock();
-            if buffer.stop {
-                drop(buffer);
-                for (slot, _) in batch.chunks.iter().flat_map(|chunk| &chunk.slots) {
-                    slot.close();
-                }
+            if buffer.stop && buffer.stop_at.is_none_or(|until| instant() >= until) {
                 return false;
             }
             drop(self.shared.pause(buffer, wait));
@@ -183,6 +179,13 @@ impl Writer {
             // Somebody else's code: its panic is not the end of the writer.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tell(trouble)));
         }
+    }
+}
+
+/// However it ends: nobody waits for a writer that is gone.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.close();
     }
 }
 
