@@ -89,13 +89,14 @@ pub fn run(
 /// Prints help to stdout, and what is wrong with the arguments to stderr.
 fn usage(error: &clap::Error, io: &mut Io<'_>) -> Result<(), Fault> {
     let rendered = error.render();
+    if error.use_stderr() {
+        // It repeats what was typed, or what a script has pasted.
+        let _ = write!(io.err, "{}", text::clean_lines(&rendered.to_string()));
+        return Err(Fault::Told(2));
+    }
     let text = match io.terminal.colours {
         true => rendered.ansi().to_string(),
         false => rendered.to_string(),
     };
-    if error.use_stderr() {
-        let _ = write!(io.err, "{text}");
-        return Err(Fault::Told(2));
-    }
     Ok(write!(io.out, "{text}")?)
 }

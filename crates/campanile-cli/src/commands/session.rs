@@ -141,7 +141,10 @@ impl Page<'_, '_> {
             .iter()
             .filter(|(count, name)| *count > 0 || *name == "turns" || *name == "calls");
         let counts: Vec<String> = counts
-            .map(|(count, name)| format!("{count} {name}"))
+            .map(|(count, name)| match count {
+                1 => format!("1 {}", name.trim_end_matches('s')),
+                _ => format!("{count} {name}"),
+            })
             .collect();
         let cost = Range::of(&sum.cost).shown();
         self.line(&format!(
