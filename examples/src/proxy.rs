@@ -25,6 +25,8 @@ use tower::{BoxError, ServiceBuilder, ServiceExt as _};
 type Passing = http_body_util::combinators::UnsyncBoxBody<Bytes, hyper::Error>;
 type Llm = BoxCloneSyncService<http::Request<Full<Bytes>>, http::Response<Passing>, BoxError>;
 
+/// The header in which a client may say its session.
+const SESSION: &str = "x-session-id";
 /// The most that a request may hold; what is larger is refused before it is sent anywhere.
 const MOST: usize = 16 << 20;
 /// The most sessions that are remembered at once.
@@ -106,7 +108,9 @@ impl Proxy {
             .body(Full::new(body.clone()))
             .map_err(|error| told(StatusCode::BAD_REQUEST, &error.to_string()))?;
         *upward.headers_mut() = passing(head.headers);
-        // A body that is packed cannot be read as it passes; its length and host are upstream's to say.
+        // A body that is packed cannot be read as it passes; length and host are of the next connection; the session
+        // is our affair.
+        upward.headers_mut().remove(SESSION);
         for name in [
             header::ACCEPT_ENCODING,
             header::HOST,
@@ -156,7 +160,7 @@ fn session_id(uri: &Uri, headers: &HeaderMap) -> Option<String> {
         .path()
         .strip_prefix("/s/")
         .and_then(|rest| rest.split('/').next());
-    let in_header = headers.get("x-session-id").and_then(|id| id.to_str().ok());
+    let in_header = headers.get(SESSION).and_then(|id| id.to_str().ok());
     in_path.or(in_header).map(str::to_owned)
 }
 

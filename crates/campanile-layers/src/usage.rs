@@ -135,7 +135,14 @@ impl UsageProbe {
             // Nothing to drop: forgetting it lets the compiler see that nothing was done at all.
             std::mem::forget(served);
         } else {
-            record.attempt(|attempt| attempt.served.update(&served));
+            record.attempt(|attempt| {
+                // The first id stays: that of an HTTP head is the one that a provider's support asks for.
+                let first = attempt.served.request_id.take();
+                attempt.served.update(&served);
+                if first.is_some() {
+                    attempt.served.request_id = first;
+                }
+            });
         }
     }
 }

@@ -39,7 +39,7 @@ fn events(count: usize) -> Vec<Event> {
             timing.elapsed = Span(600_000_000 + i as u64 * 1_000);
             timing.first_item = Some(Span(310_000_000));
             timing.longest_gap = Some(Span(21_000_000));
-            timing.items = 50;
+            timing.items = Some(50);
             call.timing = Some(timing);
             let mut attempt = Attempt::new(1);
             attempt.provider = Some(providers[i % 3].into());

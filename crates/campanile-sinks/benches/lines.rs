@@ -16,10 +16,10 @@ fn call() -> Event {
     call.session = SessionId::new("01932f2e-8f4a-7c3e-9d2b-5e1f4a2291c7").ok();
     call.turn = Some(3);
     let mut timing = Timing::default();
-    timing.queued = Span(5_000);
+    timing.queued = Some(Span(5_000));
     timing.first_item = Some(Span(412_000_000));
     timing.elapsed = Span(1_310_000_000);
-    timing.items = 50;
+    timing.items = Some(50);
     call.timing = Some(timing);
     let usage = Usage::new()
         .with(Meter::InputTokens, 118, Evidence::Reported)

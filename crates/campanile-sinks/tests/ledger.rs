@@ -172,7 +172,7 @@ fn a_session_is_read_back_with_its_turns_and_calls() {
     event.reason = Some("barge_in".into());
     let mut timing = Timing::default();
     timing.first_item = Some(Span(320_000_000));
-    (timing.elapsed, timing.items) = (Span(900_000_000), 12);
+    (timing.elapsed, timing.items) = (Span(900_000_000), Some(12));
     event.timing = Some(timing);
     event.attempts[0].request_id = Name::outside("req_1");
     event.attempts[0].terms.tier = Some("flex".into());

@@ -89,11 +89,11 @@ impl Script {
             .steps
             .iter()
             .position(|step| matches!(step, Step::Item(_)));
-        let (before, after) = self.steps.split_at(first_item.unwrap_or(self.steps.len()));
-        for step in before {
+        let before = first_item.unwrap_or(self.steps.len());
+        for step in &self.steps[..before] {
             run(*step).await?;
         }
-        let rest = after.to_vec().into_iter();
+        let rest = self.steps.into_iter().skip(before);
         Ok(stream::unfold(rest, |mut rest| async move {
             loop {
                 match rest.next()? {

@@ -135,7 +135,7 @@ where
             _ => Level::Trace,
         };
         let mut log = LogEvent::new(self.intake.clock().now(), level, metadata.target());
-        log.site = metadata.file().zip(metadata.line());
+        log.site = metadata.file().and_then(without_home).zip(metadata.line());
         if let Some(span) = context.event_span(event)
             && let Some(ids) = span.extensions().get::<Ids>()
         {
@@ -153,6 +153,14 @@ where
         event.record(&mut taken);
         log.fields = taken.values;
         self.intake.log(log, taken.message, taken.texts);
+    }
+}
+
+/// A file's path without the folders of whoever built it: those of registries lie below a home.
+fn without_home(file: &'static str) -> Option<&'static str> {
+    match file.rsplit_once("/registry/src/") {
+        Some((_, rest)) => rest.split_once('/').map(|(_, file)| file),
+        None => Some(file).filter(|file| !file.starts_with(['/', '\\']) && !file.contains(':')),
     }
 }
 
@@ -241,5 +249,23 @@ impl fmt::Write for Bounded {
         self.text.push_str(&piece[..end]);
         self.left -= end;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_home;
+
+    #[test]
+    fn a_call_site_names_no_home() {
+        let registry =
+            "/home/ann/.cargo/registry/src/index-1949cf8c/hyper-util-0.1.21/src/client.rs";
+        assert_eq!(
+            without_home(registry),
+            Some("hyper-util-0.1.21/src/client.rs")
+        );
+        assert_eq!(without_home("src/bot.rs"), Some("src/bot.rs"));
+        assert_eq!(without_home("/home/ann/bot/src/main.rs"), None);
+        assert_eq!(without_home("C:\\Users\\ann\\bot\\main.rs"), None);
     }
 }

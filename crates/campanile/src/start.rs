@@ -45,7 +45,7 @@ impl Monitor {
     /// As [`init`].
     pub fn from_config(config: &Config, environment: &str) -> Result<Self, StartError> {
         let chosen = config.named_environment(environment)?;
-        let levels = levels(chosen)?;
+        let levels = levels(config, chosen)?;
         let clock = crate::clock::counter();
         let mut started = Started::default();
         let sink = sinks(config, chosen, &levels, &clock, &mut started)?;
@@ -182,13 +182,29 @@ fn prometheus(
     Ok(sink)
 }
 
-/// `RUST_LOG` wins over the environment's level.
-fn levels(environment: &Environment) -> Result<Levels, StartError> {
+/// `RUST_LOG` wins over the environment's level. That level is meant for our own events and the program's own targets: what
+/// other crates say below `info` is for those who ask for it.
+fn levels(config: &Config, environment: &Environment) -> Result<Levels, StartError> {
     match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.trim().is_empty() => {
             Levels::parse(&directives).map_err(|why| StartError(format!("RUST_LOG: {why}")))
         }
-        _ => Levels::parse(&environment.level).map_err(StartError),
+        _ => {
+            let level = environment.level.as_str();
+            let others = if matches!(level, "debug" | "trace") {
+                "info"
+            } else {
+                level
+            };
+            let own = config
+                .log
+                .targets
+                .iter()
+                .map(String::as_str)
+                .chain(["campanile"]);
+            let own: String = own.map(|target| format!(",{target}={level}")).collect();
+            Levels::parse(&format!("{others}{own}")).map_err(StartError)
+        }
     }
 }
 
@@ -262,7 +278,8 @@ fn reload(file: &Path, environment: &str, levels: Levels) -> impl FnMut() + Send
         }
         known = now;
         let config = Config::read(&file).map_err(StartError::from);
-        let fresh = config.and_then(|config| self::levels(config.named_environment(&environment)?));
+        let fresh = config
+            .and_then(|config| self::levels(&config, config.named_environment(&environment)?));
         match fresh {
             Ok(fresh) => levels.set(&fresh),
             Err(why) => tell(&format!("{why}; what was read before stays")),

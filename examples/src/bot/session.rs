@@ -32,6 +32,8 @@ const VOICE: &str = "a0e99841-438c-4a64-b679-ae501e7d6091";
 const TTS_RATE: u32 = 24_000;
 /// What the bot says at most, in tokens.
 const MOST_TOKENS: u32 = 200;
+/// How long to wait for the end of a transcript.
+const FINAL_WITHIN: Duration = Duration::from_secs(3);
 /// A transcriber hangs up on a line that is silent for ten seconds.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
@@ -133,20 +135,26 @@ impl Ears {
             }
             let _ = self.sounds.send(self.microphone.finalize()).await;
             turn.user_stopped();
+            // Where nothing was left to be understood, no answer may come.
+            tokio::time::sleep(FINAL_WITHIN).await;
         };
+        let mut said = String::new();
         let listening = async {
-            let mut said = String::new();
             while let Some(piece) = self.transcript.next().await {
                 let piece = piece?;
                 said.push_str(piece.text().unwrap_or_default());
                 if piece.what.is_final && piece.what.from_finalize {
-                    turn.transcribed();
-                    return Ok(said);
+                    return Ok(());
                 }
             }
             Err(BoxError::from("the transcriber has hung up"))
         };
-        join(speaking, listening).await.1
+        tokio::select! {
+            heard = listening => heard?,
+            () = speaking => {}
+        }
+        turn.transcribed();
+        Ok(said)
     }
 
     /// Keeps the line, while the bot speaks.
@@ -256,7 +264,7 @@ impl<'a> Exchange<'a> {
         let Some(first) = sentences.recv().await else {
             return;
         };
-        let id = format!("{}.{}", self.turn.session().id(), self.turn.number());
+        let id = format!("{}-{}", self.turn.session().id(), self.turn.number());
         let (speak, writer) = Speak::new(id, TTS_MODEL, VOICE, TTS_RATE);
         let words = stream::unfold(
             (Some((writer, sentences)), Some(first)),

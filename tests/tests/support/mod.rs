@@ -1,5 +1,7 @@
 //! A monitor that keeps everything, and what tests ask of it.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use campanile::sinks::ledger::{Ledger, LedgerOptions, Query, Reader, Report};
 use campanile::{Attempt, CallEvent, Event, Events, Monitor, Sink as _, TurnEvent, memory};
 use campanile::{clock, pricing::Book};
@@ -24,7 +26,6 @@ pub(crate) fn monitor() -> (Monitor, Kept) {
 }
 
 impl Kept {
-    #[allow(dead_code, reason = "not every test looks at all of them")]
     pub(crate) fn all(&self) -> Vec<Event> {
         self.events.all()
     }
@@ -34,16 +35,14 @@ impl Kept {
     }
 
     /// What the ledger says.
-    #[allow(dead_code, reason = "not every test asks the ledger")]
     pub(crate) fn report(&self, query: &Query) -> Report {
-        Reader::open(&self.path()).unwrap().report(query).unwrap()
+        Reader::open(self.path()).unwrap().report(query).unwrap()
     }
 
     pub(crate) fn calls(&self) -> Vec<CallEvent> {
         self.events.calls()
     }
 
-    #[allow(dead_code, reason = "not every test looks at turns")]
     pub(crate) fn turns(&self) -> Vec<TurnEvent> {
         let turn = |event| match event {
             Event::Turn(turn) => Some(*turn),

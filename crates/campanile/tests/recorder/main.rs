@@ -1,5 +1,7 @@
 //! What comes out of a monitor for what goes in.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 mod logs;
 mod monitor;
 mod support;
