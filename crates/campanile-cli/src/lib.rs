@@ -43,13 +43,16 @@ use std::ffi::OsString;
 
 const EXAMPLES: &str = "\
 Examples:
-  campanile report --since 7d                      what the last week cost, by provider and model
-  campanile report --by session --format csv       one line a session, for a spreadsheet
-  campanile session call-7                         its turns as a waterfall
-  campanile prices explain deepgram nova-3         which price holds, from where
-  campanile doctor                                 is everything set up?
+  campanile report --since 7d                 the last week, by provider and model
+  campanile report --by session --format csv  one line a session
+  campanile session call-7                    its turns as waterfalls
+  campanile prices explain deepgram nova-3    which price holds, from where
+  campanile doctor                            is everything set up?
 
-Exit codes: 0 done; 1 a check failed or a line of the input was bad; 2 wrong arguments, configuration or ledger.";
+Exit codes:
+  0  done
+  1  a check failed, or a line of the input was bad
+  2  wrong arguments, configuration or ledger";
 
 /// What AI pipelines cost, where their time went, what failed.
 #[derive(Debug, Parser)]
@@ -86,13 +89,14 @@ pub fn run(
 /// Prints help to stdout, and what is wrong with the arguments to stderr.
 fn usage(error: &clap::Error, io: &mut Io<'_>) -> Result<(), Fault> {
     let rendered = error.render();
+    if error.use_stderr() {
+        // It repeats what was typed, or what a script has pasted.
+        let _ = write!(io.err, "{}", text::clean_lines(&rendered.to_string()));
+        return Err(Fault::Told(2));
+    }
     let text = match io.terminal.colours {
         true => rendered.ansi().to_string(),
         false => rendered.to_string(),
     };
-    if error.use_stderr() {
-        let _ = write!(io.err, "{text}");
-        return Err(Fault::Told(2));
-    }
     Ok(write!(io.out, "{text}")?)
 }

@@ -56,5 +56,18 @@ pub(crate) fn book(file: Option<&Path>) -> Result<Book, Fault> {
         .map_err(|error| fail(format!("the prices cannot be read: {error}")))?;
     Book::standard()
         .with_override(&text)
-        .map_err(|error| fail(error.to_string()))
+        .map_err(|error| fail(without_picture(&error.to_string())))
+}
+
+/// What a TOML error says on one line: the lines that draw the place (`1 | x`) are left out.
+fn without_picture(error: &str) -> String {
+    let is_picture = |line: &&str| {
+        line.trim_start_matches(|char: char| char.is_ascii_digit() || char == ' ')
+            .starts_with('|')
+    };
+    let lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .filter(|line| !is_picture(line))
+        .collect::<Vec<_>>()
+        .join(": ")
 }

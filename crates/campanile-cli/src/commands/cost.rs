@@ -19,15 +19,22 @@ use serde_json::{Value, value::RawValue};
 use std::collections::BTreeMap;
 
 const EXAMPLES: &str = r#"A line of the input:
-  {"id": "c1", "provider": "openai", "model": "gpt-4o-mini", "at": "2026-11-15T12:00:00Z",
-   "usage": {"input_tokens": 20000, "cache_read_tokens": 16384, "output_tokens": 321}}
-`input_tokens` is the whole prompt and `output_tokens` the whole answer; other keys of `usage` are parts of them
-(cache_read_tokens, cache_write_tokens, input_audio_tokens, reasoning_tokens, ...), other meters (audio_seconds,
-characters, web_searches, ...) or terms of the price (mode, service_tier, region, plan, voice, channels).
+  {"id": "c1", "provider": "openai", "model": "gpt-4o-mini",
+   "at": "2026-11-15T12:00:00Z", "usage": {"input_tokens": 20000,
+   "cache_read_tokens": 16384, "output_tokens": 321}}
+
+In `usage`:
+  input_tokens, output_tokens    the whole prompt, the whole answer
+  cache_read_tokens, cache_write_tokens, input_audio_tokens, reasoning_tokens, ...
+                                 parts of them
+  audio_seconds, characters, web_searches, ...
+                                 other meters
+  mode, service_tier, region, plan, voice, channels, addons
+                                 terms of the price
 
 Examples:
   campanile cost < usages.jsonl
-  campanile usage < responses.jsonl | campanile cost --provider openai --at now
+  campanile usage < r.jsonl | campanile cost --provider openai --at now
   campanile cost < usages.jsonl | grep '"exact":false'"#;
 
 /// Prices usages, one JSON object a line. An amount is exact, or a range that says why; an unknown price is never zero.

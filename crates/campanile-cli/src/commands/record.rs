@@ -19,10 +19,14 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 const EXAMPLES: &str = r#"A line of the input is one event; `usage` is what `campanile cost` reads:
-  {"id": "e1", "provider": "openai", "model": "gpt-4o-mini", "at": "2026-11-15T12:00:00Z",
-   "stage": "llm", "session": "call-7", "turn": 1, "outcome": "completed", "usage": {"input_tokens": 118}}
-`id` and `usage` are needed; `at` is now where it is not given. An id counts once, however often it comes.
-`ack ID QTY` says that the event is durable; QTY is the sum of its counts (audio in microseconds).
+  {"id": "e1", "provider": "openai", "model": "gpt-4o-mini",
+   "at": "2026-11-15T12:00:00Z", "stage": "llm", "session": "call-7",
+   "turn": 1, "outcome": "completed", "usage": {"input_tokens": 118}}
+
+`id` and `usage` are needed; `at` is now where it is not given.
+An id counts once, however often it comes.
+`ack ID QTY` says that the event is durable.
+QTY is the sum of its counts (audio in microseconds).
 
 Examples:
   campanile record < events.jsonl

@@ -11,12 +11,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{self, Write};
 
-const EXAMPLES: &str = r#"Each line is a text of its own; a private key in PEM is one text from its first line to its last.
+const EXAMPLES: &str = r#"Each line is a text of its own; a private key in PEM is one text, all its lines.
 
 Examples:
-  echo 'my card is 4111 1111 1111 1111' | campanile redact      my card is [CARD]
-  campanile redact --jsonl < texts.jsonl                        {"text":"my card is [CARD]"}
-  campanile redact --spans < texts.txt                          {"spans":[{"start":11,"end":30,"type":"CREDIT_CARD"}]}
+  echo 'my card is 4111 1111 1111 1111' | campanile redact
+      my card is [CARD]
+  campanile redact --jsonl < texts.jsonl
+      {"text":"my card is [CARD]"}
+  campanile redact --spans < texts.txt
+      {"spans":[{"start":11,"end":30,"type":"CREDIT_CARD"}]}
   tail -f bot.log | campanile redact --explain"#;
 
 /// The longest text that is put together from lines.

@@ -16,9 +16,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 const EXAMPLES: &str = "\
-A call counts in the row of its last attempt, amounts in the row of the attempt that they are of. `wasted` is the part
-of the cost that nobody heard: attempts that failed, and calls that were cut. A cost that is not exact is a range
-($0.0002–0.0009), or has no upper bound (≥ $0.0002); `unpriced` counts attempts without a full price.
+A call counts in the row of its last attempt, amounts in the row of the attempt that they are of. \
+`wasted` is the part of the cost that nobody heard: attempts that failed, and calls that were cut. \
+A cost that is not exact is a range ($0.0002–0.0009), or has no upper bound (≥ $0.0002); \
+`unpriced` counts attempts without a full price.
 
 Examples:
   campanile report

@@ -18,8 +18,8 @@ use serde_json::json;
 use std::io::Write;
 
 const EXAMPLES: &str = "\
-Each turn begins with its waterfall: what the user waited for, from the end of the speech to the first audio, and who
-could make it shorter. Calls follow, with a bar that says when in the turn they ran.
+Each turn begins with its waterfall: what the user waited for, from the end of the speech to the \
+first audio, and who could make it shorter. Calls follow, with a bar that says when in the turn they ran.
 
 Examples:
   campanile session call-7
@@ -141,7 +141,10 @@ impl Page<'_, '_> {
             .iter()
             .filter(|(count, name)| *count > 0 || *name == "turns" || *name == "calls");
         let counts: Vec<String> = counts
-            .map(|(count, name)| format!("{count} {name}"))
+            .map(|(count, name)| match count {
+                1 => format!("1 {}", name.trim_end_matches('s')),
+                _ => format!("{count} {name}"),
+            })
             .collect();
         let cost = Range::of(&sum.cost).shown();
         self.line(&format!(

@@ -11,10 +11,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 const EXAMPLES: &str = r#"A line of the input is one response:
-  {"id": "r1", "provider": "openai", "endpoint": "openai.chat.completions", "transport": "sse", "status": 200,
-   "headers": {}, "body_encoding": "utf8", "body": "data: {...}\n\n"}
+  {"id": "r1", "provider": "openai", "endpoint": "openai.chat.completions",
+   "transport": "sse", "status": 200, "headers": {},
+   "body_encoding": "utf8", "body": "data: {...}\n\n"}
 and gives
-  {"id":"r1","usage":{"model":"gpt-4o-mini","input_tokens":118,"cached_input_tokens":64,...}}
+  {"id":"r1","usage":{"model":"gpt-4o-mini","input_tokens":118,...}}
 
 Examples:
   campanile usage < responses.jsonl

@@ -55,6 +55,7 @@ fn no_command_hands_an_escape_sequence_on() {
         &["session", "s"],
         &["session", "s", "--format", "json"],
         &["session", "\u{1b}[2J"],
+        &["report", "--since", "\u{1b}[2J\u{9b}"],
         &["ledger", "dump"],
         &["ledger", "verify"],
     ] {

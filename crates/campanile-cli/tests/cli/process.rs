@@ -211,6 +211,34 @@ fn a_doctor_tells_of_a_broken_file_and_an_unknown_environment() {
 }
 
 #[test]
+fn a_price_file_wins_and_a_broken_one_is_one_line() {
+    let home = Home::new();
+    let (config, prices) = (
+        home.dir().join("campanile.toml"),
+        home.dir().join("mine.toml"),
+    );
+    std::fs::write(config, "[prices]\nfile = \"mine.toml\"\n").unwrap();
+    let row = "[[price]]\nvendor = \"newcomer\"\nmodel = [\"m1\"]\nrates = { input_tokens = \"1/M\" }\nsource = { page = \"a contract\", checked = 2026-11-15, says = \"rates\", kind = \"negotiated\" }\n";
+    std::fs::write(&prices, row).unwrap();
+    let explain = || {
+        campanile(home.dir())
+            .args(["prices", "explain", "newcomer", "m1"])
+            .output()
+            .unwrap()
+    };
+    assert!(text(&explain().stdout).contains("input_tokens 1/M"));
+
+    std::fs::write(&prices, "x").unwrap();
+    let broken = explain();
+
+    assert_eq!(broken.status.code(), Some(2));
+    assert_eq!(
+        text(&broken.stderr),
+        "campanile: mine.toml: the price book is not TOML of the right shape: TOML parse error at line 1, column 2: key with no value, expected `=`\n"
+    );
+}
+
+#[test]
 fn help_has_examples() {
     let home = Home::new();
     for words in [
