@@ -246,6 +246,12 @@ fn written() -> Vec<Example> {
             "so [NAME] agreed",
         ),
         plain(
+            "name_of_mail",
+            Kind::Person,
+            "Zed Quux <zq@example.hu>",
+            "[NAME] <[EMAIL]>",
+        ),
+        plain(
             "home_folder",
             Kind::Person,
             "open /home/quux/x failed",
