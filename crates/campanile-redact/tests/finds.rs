@@ -192,6 +192,24 @@ fn written() -> Vec<Example> {
             "Err(\"[PHONE]\")",
         ),
         plain(
+            "phone_national",
+            Kind::Phone,
+            "Err(\"01611496038\")",
+            "Err(\"[PHONE]\")",
+        ),
+        plain(
+            "phone_national",
+            Kind::Phone,
+            "001-936-032-1235x843",
+            "[PHONE]",
+        ),
+        plain(
+            "driver_licence",
+            Kind::DriverLicence,
+            "my license: S99-47-3342",
+            "my license: [LICENCE]",
+        ),
+        plain(
             "phone_by_cue",
             Kind::Phone,
             "the best number for me is 803 55 50 196",

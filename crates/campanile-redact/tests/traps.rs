@@ -163,6 +163,8 @@ call 1-800-FLOWERS
 node_modules/@babel/core@7.22.5
 Thank You For Calling
 Contact Customer Support for Help
+license: MIT OR Apache-2.0
+padded id 0001234567 of the row
 used 278432 of 980267 tokens
 case #30780793 is still open
 run 41816572 finished in 468.9s
