@@ -49,6 +49,13 @@ fn secrets() -> Vec<Example> {
         example(
             "url_credentials",
             Kind::UrlCredentials,
+            "redis://bot:{}@cache:6379/0",
+            &["An/chor", "44?"],
+            "redis://[CREDENTIALS]@cache:6379/0",
+        ),
+        example(
+            "url_credentials",
+            Kind::UrlCredentials,
             "amqp://bot:{}@mq.example.org:5672/",
             &["p@", "ss!w"],
             "amqp://[CREDENTIALS]@mq.example.org:5672/",
@@ -101,6 +108,13 @@ fn secrets() -> Vec<Example> {
             "GET /v1?model=x&token={}&tier=1",
             &["abc", "def"],
             "GET /v1?model=x&token=[KEY]&tier=1",
+        ),
+        example(
+            "password",
+            Kind::Password,
+            "login with password '{}' failed",
+            &["whLavM", "QpxMqZ"],
+            "login with password '[PASSWORD]' failed",
         ),
         example(
             "password",
@@ -286,6 +300,12 @@ fn spoken() -> Vec<Example> {
             Kind::Email,
             "is t h o r seven at mail dot example dot org ok",
             "is [EMAIL] ok",
+        ),
+        plain(
+            "spoken_email",
+            Kind::Email,
+            "it's will underscore o'neil nine at mail dot example dot org",
+            "it's [EMAIL]",
         ),
         plain(
             "spoken_iban",

@@ -165,6 +165,7 @@ Thank You For Calling
 Contact Customer Support for Help
 license: MIT OR Apache-2.0
 padded id 0001234567 of the row
+https://host.example:8080/path?to=@someone
 used 278432 of 980267 tokens
 case #30780793 is still open
 run 41816572 finished in 468.9s
