@@ -31,28 +31,23 @@ pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
 
 /// Where the `@` behind user and password stands. Passwords may hold `/` and `?`, which end the host of a sane URL.
 fn authority(rest: &[u8]) -> Option<usize> {
+    let part = &rest[..rest.len().min(LIMIT)];
     let outside =
-        |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'<' | b'>' | b'`');
-    let length = rest
+        |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'<' | b'>' | b'`');
+    let sane = part
         .iter()
-        .take(LIMIT)
-        .position(outside)
-        .unwrap_or(rest.len().min(LIMIT));
-    let whole = &rest[..length];
-    let host = &whole[..whole
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?'))
-        .unwrap_or(length)];
-    let last = |part: &[u8]| part.iter().rposition(|byte| *byte == b'@');
-    if let Some(at) = last(host) {
+        .position(|byte| outside(*byte) || matches!(byte, b'/' | b'?'));
+    let host = &part[..sane.unwrap_or(part.len())];
+    if let Some(at) = host.iter().rposition(|byte| *byte == b'@') {
         return Some(at);
     }
     // Behind `host:` come digits, so anything else is a password that goes on.
     let colon = host.iter().position(|byte| *byte == b':')?;
-    let port = host[colon + 1..].iter().all(u8::is_ascii_digit);
-    let path = whole
+    if host[colon + 1..].iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let end = part.iter().position(|byte| outside(*byte) || *byte == b'=');
+    part[..end.unwrap_or(part.len())]
         .iter()
-        .position(|byte| *byte == b'=')
-        .unwrap_or(length);
-    if port { None } else { last(&whole[..path]) }
+        .rposition(|byte| *byte == b'@')
 }
