@@ -22,7 +22,12 @@ pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
 pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
     let from = text.tokens[at].end;
+    // A bracket opens a tag or a placeholder; what stands behind it belongs to something else.
     let gap = text.gap(at);
+    let gap = &gap[..gap
+        .iter()
+        .position(|byte| *byte == b'[')
+        .unwrap_or(gap.len())];
     let found = if gap.iter().any(|byte| matches!(byte, b'=' | b':'))
         && gap.first().is_some_and(|byte| b"=:\"' \\".contains(byte))
     {
