@@ -16,7 +16,7 @@ const COMPILED: usize = 1 << 20;
 const CACHE: usize = 16 << 20;
 
 /// The compiled rules and words of a policy.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Custom {
     rules: Option<Regex>,
     words: Option<AhoCorasick>,

@@ -102,7 +102,7 @@ const GROUPS: &[(u32, &str)] = &[
     (
         TLD,
         "com org net edu gov io me uk co de fr it es eu us ca info biz dev ai app nl se ch in br au jp pl no fi dk at be pt ie nz za \
-         mx local internal test tech cloud online xyz tv gg cc",
+         mx local internal fm im test tech cloud online xyz tv gg cc",
     ),
     (GIVEN, include_str!("words/given.txt")),
     (PLAIN, include_str!("words/plain.txt")),

@@ -16,15 +16,22 @@ const PANICKED: &str = "panicked";
 const WINDOW: usize = 64 * 1024;
 
 /// Finds and masks. Cheap to clone, safe to share; keeps nothing of what it read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Redactor {
-    pub(crate) inner: Arc<Inner>,
+    inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) policy: Policy,
+struct Inner {
+    policy: Policy,
     custom: Custom,
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redactor")
+            .field("policy", &self.inner.policy)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Redactor {

@@ -49,6 +49,13 @@ fn secrets() -> Vec<Example> {
         example(
             "url_credentials",
             Kind::UrlCredentials,
+            "redis://bot:{}@cache:6379/0",
+            &["An/chor", "44?"],
+            "redis://[CREDENTIALS]@cache:6379/0",
+        ),
+        example(
+            "url_credentials",
+            Kind::UrlCredentials,
             "amqp://bot:{}@mq.example.org:5672/",
             &["p@", "ss!w"],
             "amqp://[CREDENTIALS]@mq.example.org:5672/",
@@ -101,6 +108,13 @@ fn secrets() -> Vec<Example> {
             "GET /v1?model=x&token={}&tier=1",
             &["abc", "def"],
             "GET /v1?model=x&token=[KEY]&tier=1",
+        ),
+        example(
+            "password",
+            Kind::Password,
+            "login with password '{}' failed",
+            &["whLavM", "QpxMqZ"],
+            "login with password '[PASSWORD]' failed",
         ),
         example(
             "password",
@@ -192,6 +206,24 @@ fn written() -> Vec<Example> {
             "Err(\"[PHONE]\")",
         ),
         plain(
+            "phone_national",
+            Kind::Phone,
+            "Err(\"01611496038\")",
+            "Err(\"[PHONE]\")",
+        ),
+        plain(
+            "phone_national",
+            Kind::Phone,
+            "001-936-032-1235x843",
+            "[PHONE]",
+        ),
+        plain(
+            "driver_licence",
+            Kind::DriverLicence,
+            "my license: S99-47-3342",
+            "my license: [LICENCE]",
+        ),
+        plain(
             "phone_by_cue",
             Kind::Phone,
             "the best number for me is 803 55 50 196",
@@ -246,6 +278,12 @@ fn written() -> Vec<Example> {
             "so [NAME] agreed",
         ),
         plain(
+            "name_of_mail",
+            Kind::Person,
+            "Zed Quux <zq@example.hu>",
+            "[NAME] <[EMAIL]>",
+        ),
+        plain(
             "home_folder",
             Kind::Person,
             "open /home/quux/x failed",
@@ -262,6 +300,12 @@ fn spoken() -> Vec<Example> {
             Kind::Email,
             "is t h o r seven at mail dot example dot org ok",
             "is [EMAIL] ok",
+        ),
+        plain(
+            "spoken_email",
+            Kind::Email,
+            "it's will underscore o'neil nine at mail dot example dot org",
+            "it's [EMAIL]",
         ),
         plain(
             "spoken_iban",

@@ -151,6 +151,21 @@ text generation took 1234567 us
 contact us for 1234567 reasons
 I am Groot
 We use Amazon Web Services
+deepgram nova-2-general-2024-01-09 is slow
+elevenlabs eleven_turbo_v2_5 model
+twilio call CA0123456789abcdef0123456789abcdef ended
+auth failed for request 0af7651916cd43dd8448eb211c80319c
+key: voice_sample_2024_07_18_final_mix
+secret manager version projects/1234567890/secrets/x/versions/2
+arn:aws:iam::123456789012:role/Admin
+[2024-12-20T18:35:31Z] 10.0% done 5551234
+call 1-800-FLOWERS
+node_modules/@babel/core@7.22.5
+Thank You For Calling
+Contact Customer Support for Help
+license: MIT OR Apache-2.0
+padded id 0001234567 of the row
+https://host.example:8080/path?to=@someone
 used 278432 of 980267 tokens
 case #30780793 is still open
 run 41816572 finished in 468.9s

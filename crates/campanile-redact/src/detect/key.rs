@@ -227,7 +227,7 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     if text.len() >= least
         && random
         && (assigned || !is_uuid(text))
-        && !is_reference(&scan.text, start, text)
+        && (query || !is_reference(&scan.text, start, text))
     {
         let rule = if query { "query_secret" } else { "key_name" };
         scan.add(Find::new(start, end, Kind::ApiKey, rule));
@@ -335,10 +335,7 @@ fn value_end(text: &Text<'_>, start: usize) -> usize {
 fn is_random(text: &[u8]) -> bool {
     let text = &text[..text.len().min(96)];
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let turns = text
-        .windows(2)
-        .filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
-        .count();
+    let turns = turns(text);
     let letters = text
         .iter()
         .filter(|byte| byte.is_ascii_alphabetic())
@@ -346,6 +343,13 @@ fn is_random(text: &[u8]) -> bool {
     let one_piece =
         text.len() >= 24 && letters + digits == text.len() && (turns == 0 || digits > 0);
     digits >= 2 && letters >= 2 || digits == 1 && turns >= 1 || turns >= 4 || one_piece
+}
+
+/// How often a capital follows a small letter.
+fn turns(text: &[u8]) -> usize {
+    text.windows(2)
+        .filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
+        .count()
 }
 
 fn is_uuid(text: &[u8]) -> bool {
@@ -376,9 +380,10 @@ fn is_identifier(value: &[u8]) -> bool {
         letters + digits == part.len() && (letters == 0 || digits <= 2)
     };
     let mut parts = value.split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/'));
-    value
-        .iter()
-        .any(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/'))
+    turns(value) < 3
+        && value
+            .iter()
+            .any(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/'))
         && parts.all(part)
 }
 

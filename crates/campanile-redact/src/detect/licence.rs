@@ -11,7 +11,8 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     let driver = (at.saturating_sub(3)..=at)
         .any(|near| text.is_any(near, &["driver", "drivers", "driving", "dl", "id"]));
     let numbered = (at + 1..at + 3).any(|near| text.bits(near) & mean::NUMBER != 0);
-    if !driver && !numbered {
+    let assigned = text.gap(at).contains(&b':') || text.is(at + 1, "is");
+    if !driver && !numbered && !assigned {
         return;
     }
     let Some(first) = (at + 1..at + 7).find(|next| is_piece(text, *next)) else {
@@ -34,7 +35,8 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
             }
         })
         .sum();
-    if (4..=24).contains(&size) {
+    let least = if driver || numbered { 4 } else { 6 };
+    if (least..=24).contains(&size) {
         scan.add(Find::new(start, end, Kind::DriverLicence, "driver_licence"));
     }
 }

@@ -22,7 +22,12 @@ pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
 pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
     let from = text.tokens[at].end;
+    // A bracket opens a tag or a placeholder; what stands behind it belongs to something else.
     let gap = text.gap(at);
+    let gap = &gap[..gap
+        .iter()
+        .position(|byte| *byte == b'[')
+        .unwrap_or(gap.len())];
     let found = if gap.iter().any(|byte| matches!(byte, b'=' | b':'))
         && gap.first().is_some_and(|byte| b"=:\"' \\".contains(byte))
     {
@@ -69,11 +74,14 @@ fn assigned(text: &Text<'_>, from: usize, gap: &[u8]) -> Option<(usize, usize)> 
 /// `password is x`, `password x`
 fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     let mut next = at + 1;
-    if !is_space(text.gap(at)) {
+    if !text.gap(at).first().is_some_and(u8::is_ascii_whitespace) || text.gap(at).len() > 3 {
         return None;
     }
     let says = ["is", "was", "its", "are", "now", "to", "as", "of"];
-    while next < at + 4 && text.is_any(next, &says) && is_space(text.gap(next)) {
+    while next < at + 4
+        && text.is_any(next, &says)
+        && text.gap(next).first().is_some_and(u8::is_ascii_whitespace)
+    {
         next += 1;
     }
     let after_verb = next > at + 1;

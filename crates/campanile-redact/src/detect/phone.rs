@@ -5,6 +5,7 @@ use crate::cue::Cue;
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
+use crate::run::Run;
 use crate::token::{Text, is_space};
 
 pub(super) fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
@@ -56,6 +57,8 @@ fn is_american(candidate: &Candidate<'_>) -> bool {
     let [area, exchange] = match lengths[..] {
         [3, 3, 4] => [0, 3],
         [1, 3, 3, 4] if run.digits()[0] == 1 => [1, 4],
+        // Dialled from abroad.
+        [3, 3, 3, 4] if run.digits().starts_with(&[0, 0, 1]) => return true,
         _ => return false,
     };
     let digit = |at: usize| run.digits().get(at).copied().unwrap_or(0);
@@ -69,15 +72,23 @@ fn is_local(text: &Text<'_>, candidate: &Candidate<'_>) -> bool {
     let zero = run.digits().first() == Some(&0);
     let bracket = text.byte_before(run.start) == b'('
         && run.groups.first().is_some_and(|group| group.gap == b')');
-    let grouped = (2..=6).contains(&run.groups.len())
-        && run
-            .groups
-            .iter()
-            .all(|group| (2..=8).contains(&group.length));
+    // A bare number that begins with a zero counts nothing; in quotes, somebody typed it.
+    let typed = zero && run.groups.len() == 1 && is_quoted(text, run);
+    let grouped = typed
+        || (2..=6).contains(&run.groups.len())
+            && run
+                .groups
+                .iter()
+                .all(|group| (2..=8).contains(&group.length));
     grouped
         && (zero || bracket)
         && (9..=13).contains(&run.count)
         && !run.groups.iter().any(|group| group.gap == b'.' && !zero)
+}
+
+fn is_quoted(text: &Text<'_>, run: &Run) -> bool {
+    let quote = |byte: u8| matches!(byte, b'"' | b'\'' | b'`');
+    quote(text.byte_before(run.start)) && quote(text.byte(run.end))
 }
 
 /// `2024-12-26`, `26.12.2024`

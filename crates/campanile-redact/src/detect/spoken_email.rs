@@ -70,6 +70,11 @@ fn is_label(text: &Text<'_>, at: usize) -> bool {
     !token.has(mean::PLAIN) || token.has(mean::MAIL | mean::TLD)
 }
 
+/// Words before an address, never in it.
+const SENTENCE: &[&str] = &[
+    "is", "to", "at", "my", "email", "mail", "address", "its", "the", "on",
+];
+
 /// The first token of the local part that ends here.
 fn local(text: &Text<'_>, end: usize) -> Option<usize> {
     let mut first = end + 1;
@@ -79,10 +84,15 @@ fn local(text: &Text<'_>, end: usize) -> Option<usize> {
         let Some(link) = first.checked_sub(1) else {
             break;
         };
-        if is_link(text, link) && link > 0 && part(text, link).is_some() {
-            first = link;
-        } else {
+        if link == 0 || !is_link(text, link) {
             break;
+        }
+        // What a sign follows is a part, even a word like `will`.
+        let linked = |at: usize| text.tokens[at].is_word() && !text.is_any(at, SENTENCE);
+        match part(text, link) {
+            Some(_) => first = link,
+            None if linked(link - 1) => return Some(link - 1),
+            None => break,
         }
         if end - first > 60 {
             break;
@@ -129,6 +139,12 @@ fn part(text: &Text<'_>, behind: usize) -> Option<usize> {
         || token.has(mean::AT)
         || is_link(text, word);
     match (plain, figures) {
+        // `o'neil`
+        (false, _)
+            if word > 0 && text.gap(word - 1) == b"'" && text.tokens[word - 1].len() == 1 =>
+        {
+            Some(word - 1)
+        }
         (false, _) => Some(word),
         (true, 0) => None,
         (true, _) => Some(first),

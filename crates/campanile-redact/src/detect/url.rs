@@ -10,17 +10,7 @@ const LIMIT: usize = 1024;
 pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
     let start = colon + 3;
     let rest = scan.text.bytes.get(start..).unwrap_or_default();
-    let stops = |byte: &u8| {
-        byte.is_ascii_whitespace() || matches!(byte, b'/' | b'"' | b'<' | b'>' | b'`' | b'?')
-    };
-    let length = rest
-        .iter()
-        .take(LIMIT)
-        .position(stops)
-        .unwrap_or(rest.len().min(LIMIT));
-    let Some(at) = rest[..length].iter().rposition(|byte| *byte == b'@') else {
-        return;
-    };
+    let Some(at) = authority(rest) else { return };
     let Some(split) = rest[..at].iter().position(|byte| *byte == b':') else {
         return;
     };
@@ -37,4 +27,27 @@ pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
             "url_credentials",
         ));
     }
+}
+
+/// Where the `@` behind user and password stands. Passwords may hold `/` and `?`, which end the host of a sane URL.
+fn authority(rest: &[u8]) -> Option<usize> {
+    let part = &rest[..rest.len().min(LIMIT)];
+    let outside =
+        |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'<' | b'>' | b'`');
+    let sane = part
+        .iter()
+        .position(|byte| outside(*byte) || matches!(byte, b'/' | b'?'));
+    let host = &part[..sane.unwrap_or(part.len())];
+    if let Some(at) = host.iter().rposition(|byte| *byte == b'@') {
+        return Some(at);
+    }
+    // Behind `host:` come digits, so anything else is a password that goes on.
+    let colon = host.iter().position(|byte| *byte == b':')?;
+    if host[colon + 1..].iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let end = part.iter().position(|byte| outside(*byte) || *byte == b'=');
+    part[..end.unwrap_or(part.len())]
+        .iter()
+        .rposition(|byte| *byte == b'@')
 }
