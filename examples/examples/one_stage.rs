@@ -16,7 +16,7 @@ async fn main() -> Result<(), BoxError> {
     let client = OpenAi::new(&provider.base_url(), "key")?;
 
     // Reads `campanile.toml` if there is one; else events go to the console, to logs/ and to ledger/.
-    let monitor = campanile::init()?;
+    let monitor = campanile::init().unwrap_or_else(|error| error.exit());
     let llm = campanile::stage::<Ask, _>(
         ServiceBuilder::new()
             .layer(CallLayer::new("llm", &monitor))

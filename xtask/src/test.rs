@@ -47,7 +47,15 @@ pub(crate) fn run() -> Done {
     )?;
     shell::run(
         "cargo",
-        &["test", "--workspace", "--lib", "--bins", "--tests", "--examples", "--quiet"],
+        &[
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
+            "--quiet",
+        ],
     )?;
     shell::run("cargo", &["test", "--workspace", "--doc", "--quiet"])?;
     document()?;

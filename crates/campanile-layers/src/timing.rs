@@ -103,6 +103,8 @@ where
         if item.moment() == Moment::Aside || record.is_draining() {
             return;
         }
+        // Off unless somebody asks for it by name (`RUST_LOG=items=trace`): a frame of audio is an item, too.
+        tracing::trace!(target: "items", call = %record.id(), stage = record.stage().as_str());
         let now = record.clock().tick();
         if self.live.item(now) {
             self.first_piece(record, now);

@@ -85,3 +85,8 @@ pub use {
     campanile_pricing as pricing, campanile_protocols as protocols, campanile_redact as redaction,
     campanile_sinks as sinks,
 };
+
+/// The examples of the README run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

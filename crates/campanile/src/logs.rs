@@ -146,6 +146,7 @@ where
         let mut taken = Taken {
             policy: &self.policy,
             text_allowed: self.policy.allows_text(metadata.target()),
+            ours: metadata.target() == "items",
             message: None,
             texts: Vec::new(),
             values: Vec::new(),
@@ -168,6 +169,8 @@ fn without_home(file: &'static str) -> Option<&'static str> {
 struct Taken<'a> {
     policy: &'a LogPolicy,
     text_allowed: bool,
+    /// The layers' own event: its fields are ids and numbers.
+    ours: bool,
     message: Option<Content>,
     texts: Vec<(&'static str, Content)>,
     values: Vec<(&'static str, FieldValue)>,
@@ -175,7 +178,7 @@ struct Taken<'a> {
 
 impl Taken<'_> {
     fn value(&mut self, field: &Field, value: FieldValue) {
-        if self.policy.allows_field(field.name()) {
+        if self.ours || self.policy.allows_field(field.name()) {
             self.values.push((field.name(), value));
         }
     }
@@ -187,7 +190,7 @@ impl Taken<'_> {
         let is_message = field.name() == "message";
         let allowed = match is_message {
             true => self.text_allowed,
-            false => self.policy.allows_field(field.name()),
+            false => self.ours || self.policy.allows_field(field.name()),
         };
         if !allowed {
             return;

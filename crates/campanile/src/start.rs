@@ -169,7 +169,7 @@ fn prometheus(
         .port_required(options.port_required)
         .open()
         .map_err(StartError::of)?;
-    if endpoint.address() != options.listen {
+    if options.listen.port() != 0 && endpoint.address() != options.listen {
         tell(&format!(
             "{} is taken, metrics are at http://{}/metrics",
             options.listen,
@@ -296,9 +296,28 @@ fn tell(line: &str) {
     );
 }
 
-/// A monitor that could not be started: what, where, what to do, in one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A monitor that could not be started: what, where, what to do, in one line. `Debug` shows the same line, for programs
+/// whose `main` returns it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct StartError(String);
+
+impl StartError {
+    /// Prints the line on stderr and ends the process with status 2.
+    ///
+    /// ```no_run
+    /// let monitor = campanile::init().unwrap_or_else(|error| error.exit());
+    /// ```
+    pub fn exit(&self) -> ! {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{self}\n").as_bytes());
+        std::process::exit(2)
+    }
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl StartError {
     fn of(error: impl fmt::Display) -> Self {
@@ -319,3 +338,54 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_level_is_taken_over_and_a_broken_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("campanile.toml");
+        let write = |level: &str, age: u64| {
+            std::fs::write(
+                &file,
+                format!("[env.dev]\nlevel = \"{level}\"\nsinks = []\n"),
+            )
+            .unwrap();
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 + age);
+            std::fs::File::options()
+                .write(true)
+                .open(&file)
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
+        };
+        write("info", 0);
+        let levels = Levels::new(Level::Info);
+        let mut look = reload(&file, "dev", levels.clone());
+
+        look();
+        assert_eq!(levels.own(), Level::Info);
+        write("debug", 1);
+        look();
+        assert_eq!(levels.own(), Level::Debug);
+        write("loud", 2);
+        look();
+        assert_eq!(levels.own(), Level::Debug);
+        std::fs::remove_file(&file).unwrap();
+        look();
+        assert_eq!(levels.own(), Level::Debug);
+    }
+
+    #[test]
+    fn other_crates_speak_from_info_on() {
+        let mut config = Config::default();
+        config.log.targets = vec!["my_bot".to_owned()];
+        let levels = levels(&config, config.named_environment("dev").unwrap()).unwrap();
+
+        assert_eq!(levels.own(), Level::Debug);
+        let shown = format!("{levels:?}");
+        assert!(shown.contains("my_bot"), "{shown}");
+    }
+}
