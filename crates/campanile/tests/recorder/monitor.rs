@@ -113,14 +113,14 @@ async fn a_sink_that_panics_is_counted_and_the_others_go_on() {
             panic!("a bug")
         }
     }
-    let kept = crate::support::Kept::default();
-    let monitor = Monitor::builder(Broken.and(kept.clone())).by_hand().start();
+    let (kept, events) = campanile::memory();
+    let monitor = Monitor::builder(Broken.and(kept)).by_hand().start();
 
     let session = monitor.session();
     session.end("over");
     monitor.seal();
 
-    assert_eq!(monitor.sinks_failed(), 2);
+    assert_eq!((monitor.sinks_failed(), events.all().len()), (2, 2));
     assert!(monitor.flush(Duration::ZERO));
 }
 

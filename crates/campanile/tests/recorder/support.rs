@@ -1,18 +1,9 @@
 //! A monitor that is sealed by hand, on a clock that is moved by hand.
 
-use campanile::{Builder, Clock, Event, Ids, Monitor, Sink, Tick, TimeSource, Timestamp};
+use campanile::{Builder, Clock, Events, Ids, Monitor, Tick, TimeSource, Timestamp, memory};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-#[derive(Clone, Default)]
-pub(crate) struct Kept(Arc<Mutex<Vec<Event>>>);
-
-impl Sink for Kept {
-    fn record(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.clone());
-    }
-}
 
 #[derive(Clone)]
 pub(crate) struct Hand(Arc<AtomicU64>);
@@ -35,23 +26,21 @@ impl TimeSource for Hand {
 pub(crate) struct Bench {
     pub(crate) monitor: Monitor,
     pub(crate) hand: Hand,
-    kept: Kept,
+    events: Events,
 }
 
 /// A monitor as `build` makes it.
 pub(crate) fn bench(build: impl FnOnce(Builder) -> Builder) -> Bench {
-    let (kept, hand) = (
-        Kept::default(),
-        Hand(Arc::new(AtomicU64::new(1_000_000_000))),
-    );
-    let builder = Monitor::builder(kept.clone())
+    let (sink, events) = memory();
+    let hand = Hand(Arc::new(AtomicU64::new(1_000_000_000)));
+    let builder = Monitor::builder(sink)
         .clock(Clock::new(hand.clone()))
         .ids(Ids::seeded(7))
         .by_hand();
     Bench {
         monitor: build(builder).start(),
         hand,
-        kept,
+        events,
     }
 }
 
@@ -59,8 +48,9 @@ impl Bench {
     /// Everything sealed so far, as JSON.
     pub(crate) fn events(&self) -> Vec<serde_json::Value> {
         self.monitor.seal();
-        let kept = self.kept.0.lock().unwrap();
-        kept.iter()
+        let events = self.events.all();
+        events
+            .iter()
             .map(|event| serde_json::to_value(event).unwrap())
             .collect()
     }
