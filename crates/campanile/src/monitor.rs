@@ -62,7 +62,7 @@ struct Running {
 }
 
 /// Looks after something from time to time, on the recorder's thread.
-pub(crate) type Watch = Box<dyn FnMut() + Send>;
+pub(crate) type Watch = Box<dyn FnMut(&Intake) + Send>;
 
 impl Monitor {
     /// A monitor whose events go to `sink`.
@@ -370,6 +370,7 @@ impl Builder {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = self.thread.then(|| {
             let (recorder, stop) = (Arc::clone(&recorder), Arc::clone(&stop));
+            let intake = intake.clone();
             let mut watch = self.watch;
             let mut rounds = 0_u32;
             std::thread::Builder::new()
@@ -383,7 +384,7 @@ impl Builder {
                             .as_mut()
                             .filter(|_| rounds.is_multiple_of(WATCH_ROUNDS))
                         {
-                            watch();
+                            watch(&intake);
                         }
                     }
                 })

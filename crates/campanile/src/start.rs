@@ -9,6 +9,7 @@ use campanile_pricing::Book;
 use campanile_sinks::ledger::{Dimension, Durability, Ledger, LedgerOptions, Query, Reader};
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -77,18 +78,30 @@ impl Monitor {
             .levels(levels.clone())
             .metrics_recorder(started.recorder)
             .keep(started.endpoint);
-        if let Some(file) = &config.file {
-            builder = builder.watch(Box::new(reload(file, environment, levels)));
-        }
+        let mut reload = config
+            .file
+            .as_deref()
+            .map(|file| reload(file, environment, levels));
+        let metrics = started.metrics;
+        builder = builder.watch(Box::new(move |intake| {
+            if let Some(reload) = &mut reload {
+                reload();
+            }
+            if let Some(metrics) = &metrics {
+                metrics.open_calls(intake.open_calls().len() as u64);
+            }
+        }));
         Ok(builder.start())
     }
 }
 
-/// What the sinks leave behind: an endpoint that serves, a recorder for the `metrics` facade.
+/// What the sinks leave behind: an endpoint that serves, a recorder for the `metrics` facade, and a sink that wants to know how many
+/// calls are open.
 #[derive(Default)]
 struct Started {
     endpoint: Option<campanile_sinks::MetricsEndpoint>,
     recorder: Option<campanile_sinks::PrometheusRecorder>,
+    metrics: Option<Arc<campanile_sinks::MetricsSink>>,
 }
 
 fn sinks(
@@ -162,7 +175,7 @@ fn console(
 fn prometheus(
     options: &config::PrometheusOptions,
     started: &mut Started,
-) -> Result<campanile_sinks::MetricsSink, StartError> {
+) -> Result<Arc<campanile_sinks::MetricsSink>, StartError> {
     let recorder = campanile_sinks::PrometheusRecorder::new();
     let endpoint = campanile_sinks::Endpoint::new(recorder.clone())
         .address(options.listen)
@@ -176,7 +189,8 @@ fn prometheus(
             endpoint.address()
         ));
     }
-    let sink = campanile_sinks::MetricsSink::new(recorder.clone());
+    let sink = Arc::new(campanile_sinks::MetricsSink::new(recorder.clone()));
+    started.metrics = Some(Arc::clone(&sink));
     started.endpoint = Some(endpoint);
     started.recorder = Some(recorder);
     Ok(sink)
