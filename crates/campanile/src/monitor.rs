@@ -171,15 +171,22 @@ impl Running {
             return true;
         }
         self.stop.store(true, Relaxed);
-        if let Some(thread) = self
+        let thread = self
             .thread
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
+            .take();
+        if let Some(thread) = thread {
             thread.thread().unpark();
-            // It stops between two rounds, each of which is short.
-            let _ = thread.join();
+            // It stops between two rounds, each of which is short, unless a sink of the program's own hangs.
+            let mut patience = patience;
+            while !thread.is_finished() && !patience.is_zero() {
+                std::thread::sleep(Duration::from_millis(1));
+                patience = patience.saturating_sub(Duration::from_millis(1));
+            }
+            if !thread.is_finished() {
+                return false;
+            }
         }
         self.recorder.close_open_calls();
         self.recorder.flush(patience)

@@ -342,3 +342,28 @@ async fn summaries_come_by_turns() {
     assert_eq!(summaries[0]["turns"], 2);
     assert_eq!(summaries[0]["user_to_bot"]["p50_us"], 500_000);
 }
+
+#[test]
+fn a_sink_that_hangs_does_not_hold_whoever_drops_the_monitor() {
+    struct Stuck(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+    impl Sink for Stuck {
+        fn record(&self, _: &Event) {
+            let _ = self.0.lock().unwrap().recv();
+        }
+    }
+    let (release, stuck) = std::sync::mpsc::channel();
+    let monitor = Monitor::builder(Stuck(std::sync::Mutex::new(stuck))).start();
+    let session = monitor.session();
+    let (done, dropped) = std::sync::mpsc::channel();
+
+    let dropping = std::thread::spawn(move || {
+        drop(monitor);
+        let _ = done.send(());
+    });
+
+    // The bound is 100 ms; ten seconds leave room for a busy machine, and a drop that waits for the sink never comes.
+    assert!(dropped.recv_timeout(Duration::from_secs(10)).is_ok());
+    drop(release);
+    dropping.join().unwrap();
+    drop(session);
+}
