@@ -19,6 +19,7 @@ use std::{
 };
 
 const GROUP: usize = 1_000;
+const PAIRS: usize = 6;
 const ROUNDS: usize = 3;
 
 fn events(count: usize) -> Vec<Event> {
@@ -39,7 +40,7 @@ fn events(count: usize) -> Vec<Event> {
             timing.elapsed = Span(600_000_000 + i as u64 * 1_000);
             timing.first_item = Some(Span(310_000_000));
             timing.longest_gap = Some(Span(21_000_000));
-            timing.items = 50;
+            timing.items = Some(50);
             call.timing = Some(timing);
             let mut attempt = Attempt::new(1);
             attempt.provider = Some(providers[i % 3].into());
@@ -65,43 +66,25 @@ fn main() {
         .unwrap_or(200_000);
     let events = events(count);
     let dir = tempfile::tempdir_in(".").unwrap();
-    let mut best = [Duration::MAX; 3];
-    let mut commits = 0;
-    let mut path = dir.path().join("none");
-    for round in 0..ROUNDS {
-        path = dir.path().join(format!("ledger-{round}.db"));
-        let (record, all, made) = ours(&path, &events);
-        commits = made;
-        let bare = bare(&path, &dir.path().join(format!("bare-{round}.db")));
-        for (best, this) in best.iter_mut().zip([record, all, bare]) {
-            *best = this.min(*best);
-        }
-    }
-    let each = |time: Duration| time.as_nanos() as f64 / count as f64 / 1_000.0;
-    let [record, all, bare] = best;
-    println!("calls                          {count}, best of {ROUNDS} rounds");
-    println!(
-        "record, caller's thread        {:.3} us a call",
-        each(record)
-    );
-    println!(
-        "recorded to durable            {:.3} us a call, {:.0} calls/s",
-        each(all),
-        count as f64 / all.as_secs_f64()
-    );
-    println!(
-        "commits                        {commits} for {} groups",
-        count.div_ceil(GROUP)
-    );
-    println!(
-        "bare SQLite, same rows         {:.3} us a call, {:.0} calls/s",
-        each(bare),
-        count as f64 / bare.as_secs_f64()
-    );
-    println!(
-        "ratio                          {:.2} (goal: at most 1.30)",
-        all.as_secs_f64() / bare.as_secs_f64()
-    );
+    let path = dir.path().join("ledger.db");
+    ours(&path, &events);
+    let rows = Rows::of(&path);
+    // In pairs, the first of a pair in turns: what else the machine does hits both alike.
+    let pairs: Vec<_> = (0..PAIRS)
+        .map(|pair| {
+            let ours = || ours(&dir.path().join(format!("ledger-{pair}.db")), &events);
+            let bare = || bare(&rows, &dir.path().join(format!("bare-{pair}.db")));
+            match pair % 2 {
+                0 => (ours(), bare()),
+                _ => {
+                    let bare = bare();
+                    (ours(), bare)
+                }
+            }
+        })
+        .collect();
+    println!("calls                          {count}, {PAIRS} pairs of runs");
+    compare(&pairs, count);
     let stats = Reader::open(&path).unwrap().stats().unwrap();
     println!(
         "bytes a call                   {}",
@@ -110,66 +93,170 @@ fn main() {
     report(&path);
 }
 
-/// One thread: `record` until a group is full, then `flush`. The time in `record`, and of everything.
-fn ours(path: &Path, events: &[Event]) -> (Duration, Duration, u64) {
-    let ledger = Ledger::open(LedgerOptions::new(path), Clock::system()).unwrap();
-    let mut recording = Duration::ZERO;
-    let started = Instant::now();
-    for group in events.chunks(GROUP) {
-        let handing_over = Instant::now();
-        for event in group {
-            ledger.record(event);
-        }
-        recording += handing_over.elapsed();
-        assert!(ledger.flush(Duration::from_secs(60)));
+fn compare(pairs: &[(Ours, Taken)], count: usize) {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6 / count as f64;
+    let median = |of: &dyn Fn(&(Ours, Taken)) -> f64| {
+        let mut all: Vec<f64> = pairs.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        (all[0], all[all.len() / 2], all[all.len() - 1])
+    };
+    let print = |what: &str, unit: &str, of: &dyn Fn(&(Ours, Taken)) -> f64| {
+        let (least, median, most) = median(of);
+        println!("{what:<30} {median:.3} {unit} ({least:.3} to {most:.3})");
+    };
+    print("record, caller's thread", "us a call", &|(ours, _)| {
+        micros(ours.recording)
+    });
+    print("recorded to durable, wall", "us a call", &|(ours, _)| {
+        micros(ours.taken.wall)
+    });
+    print("recorded to durable, CPU", "us a call", &|(ours, _)| {
+        micros(ours.taken.cpu)
+    });
+    print("bare SQLite, same rows, wall", "us a call", &|(_, bare)| {
+        micros(bare.wall)
+    });
+    print("bare SQLite, same rows, CPU", "us a call", &|(_, bare)| {
+        micros(bare.cpu)
+    });
+    print("ratio of a pair, CPU", "(goal: at most 1.30)", &|pair| {
+        pair.0.taken.cpu.as_secs_f64() / pair.1.cpu.as_secs_f64()
+    });
+    let sum = |of: &dyn Fn(&(Ours, Taken)) -> Duration| -> f64 {
+        pairs.iter().map(|pair| of(pair).as_secs_f64()).sum()
+    };
+    println!(
+        "ratio of the sums              CPU {:.3}, wall {:.3}",
+        sum(&|pair| pair.0.taken.cpu) / sum(&|pair| pair.1.cpu),
+        sum(&|pair| pair.0.taken.wall) / sum(&|pair| pair.1.wall),
+    );
+    println!(
+        "commits                        {} for {} groups",
+        pairs[0].0.commits,
+        count.div_ceil(GROUP)
+    );
+}
+
+/// What a run has taken: on the clock, and of the processor over all threads.
+struct Taken {
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Taken {
+    fn by<T>(work: impl FnOnce() -> T) -> (Self, T) {
+        let (cpu, started) = (cpu(), Instant::now());
+        let made = work();
+        let taken = Self {
+            wall: started.elapsed(),
+            cpu: self::cpu() - cpu,
+        };
+        (taken, made)
     }
-    let all = started.elapsed();
+}
+
+/// User and system time of this process, all threads, in steps of 10 ms.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks: u64 = fields
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum();
+    Duration::from_millis(ticks * 10)
+}
+
+struct Ours {
+    recording: Duration,
+    taken: Taken,
+    commits: u64,
+}
+
+/// One thread: `record` until a group is full, then `flush`. The time in `record`, and of everything.
+fn ours(path: &Path, events: &[Event]) -> Ours {
+    let ledger = Ledger::open(LedgerOptions::new(path), Clock::system()).unwrap();
+    let (taken, recording) = Taken::by(|| {
+        let mut recording = Duration::ZERO;
+        for group in events.chunks(GROUP) {
+            let handing_over = Instant::now();
+            for event in group {
+                ledger.record(event);
+            }
+            recording += handing_over.elapsed();
+            assert!(ledger.flush(Duration::from_secs(60)));
+        }
+        recording
+    });
     let commits = ledger.state().commits;
     assert!(ledger.close(Duration::from_secs(60)));
-    (recording, all, commits)
+    Ours {
+        recording,
+        taken,
+        commits,
+    }
+}
+
+/// The rows of a ledger, and the tables they are in.
+struct Rows {
+    tables: Vec<Vec<Value>>,
+    calls: Vec<Vec<Value>>,
+    parts: Vec<Vec<Value>>,
+}
+
+impl Rows {
+    fn of(ledger: &Path) -> Self {
+        let source = Connection::open(ledger).unwrap();
+        let rows = |sql: &str| -> Vec<Vec<Value>> {
+            let mut statement = source.prepare(sql).unwrap();
+            let columns = statement.column_count();
+            let read = statement
+                .query_map(params![], |row| (0..columns).map(|i| row.get(i)).collect())
+                .unwrap();
+            read.collect::<Result<_, _>>().unwrap()
+        };
+        Self {
+            tables: rows(
+                "SELECT sql FROM sqlite_schema WHERE tbl_name IN ('call', 'part') AND sql IS NOT NULL",
+            ),
+            calls: rows("SELECT * FROM call ORDER BY at"),
+            parts: rows("SELECT part.* FROM part JOIN call ON call.id = part.call ORDER BY at"),
+        }
+    }
 }
 
 /// The rows of a ledger, written to the same tables by nothing but a prepared insert each, in the same groups.
-fn bare(ledger: &Path, path: &Path) -> Duration {
-    let source = Connection::open(ledger).unwrap();
-    let rows = |sql: &str| -> Vec<Vec<Value>> {
-        let mut statement = source.prepare(sql).unwrap();
-        let columns = statement.column_count();
-        let read = statement
-            .query_map(params![], |row| (0..columns).map(|i| row.get(i)).collect())
-            .unwrap();
-        read.collect::<Result<_, _>>().unwrap()
-    };
-    let calls = rows("SELECT * FROM call ORDER BY at");
-    let parts = rows("SELECT part.* FROM part JOIN call ON call.id = part.call ORDER BY at");
+fn bare(rows: &Rows, path: &Path) -> Taken {
     let conn = Connection::open(path).unwrap();
     let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 2000;";
     conn.execute_batch(pragmas).unwrap();
-    let tables = "SELECT sql FROM sqlite_schema WHERE name IN ('call', 'part', 'call_outside') AND sql IS NOT NULL";
-    for table in rows(tables) {
+    for table in &rows.tables {
         let [Value::Text(sql)] = table.as_slice() else {
             panic!("no table")
         };
         conn.execute_batch(sql).unwrap();
     }
-    let started = Instant::now();
-    for (calls, parts) in calls.chunks(GROUP).zip(parts.chunks(GROUP)) {
-        conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-        {
-            let mut put_call = conn
-                .prepare_cached("INSERT INTO call VALUES(?,?,?,?,?,?,?,?,?,?,?)")
-                .unwrap();
-            let mut put_part = conn
-                .prepare_cached("INSERT INTO part VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
-                .unwrap();
-            for (call, part) in calls.iter().zip(parts) {
-                put_call.execute(rusqlite::params_from_iter(call)).unwrap();
-                put_part.execute(rusqlite::params_from_iter(part)).unwrap();
+    let groups = rows.calls.chunks(GROUP).zip(rows.parts.chunks(GROUP));
+    let insert = || {
+        for (calls, parts) in groups {
+            conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+            {
+                let mut put_call = conn
+                    .prepare_cached("INSERT INTO call VALUES(?,?,?,?,?,?,?,?,?,?,?)")
+                    .unwrap();
+                let mut put_part = conn
+                    .prepare_cached("INSERT INTO part VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+                    .unwrap();
+                for (call, part) in calls.iter().zip(parts) {
+                    put_call.execute(rusqlite::params_from_iter(call)).unwrap();
+                    put_part.execute(rusqlite::params_from_iter(part)).unwrap();
+                }
             }
+            conn.execute_batch("COMMIT").unwrap();
         }
-        conn.execute_batch("COMMIT").unwrap();
-    }
-    started.elapsed()
+    };
+    Taken::by(insert).0
 }
 
 fn report(path: &Path) {
