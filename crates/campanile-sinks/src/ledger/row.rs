@@ -1191,7 +1191,7 @@ mod tests {
         call.turn = Some(3);
         call.reason = Some("barge_in".into());
         let mut timing = Timing::default();
-        (timing.queued, timing.items, timing.sent) = (Span(5_000), 50, 9);
+        (timing.queued, timing.items, timing.sent) = (Some(Span(5_000)), Some(50), 9);
         timing.longest_gap = Some(Span(21_000));
         call.timing = Some(timing);
         call.spoken = Some(Measure::of("good morning"));
