@@ -4,6 +4,7 @@ use super::{
     Appended,
     buffer::{Batch, Fold, Kind},
     codec::Unpack,
+    numbers::Numbers,
     row::{
         Bounds, CallRow, FailureTexts, GetWords, Inline, PartRow, PutWords, SessionEdge, TurnRow,
     },
@@ -31,8 +32,8 @@ const UNREADABLE: &str = "an entry of the buffer cannot be read";
 pub(super) struct Store {
     pub(super) conn: Connection,
     run: i64,
-    names: HashMap<Box<str>, i64>,
-    sessions: HashMap<Box<str>, i64>,
+    names: Numbers,
+    sessions: Numbers,
     seen_at: i64,
 }
 
@@ -68,8 +69,8 @@ impl Store {
         Self {
             conn,
             run,
-            names: HashMap::new(),
-            sessions: HashMap::new(),
+            names: Numbers::default(),
+            sessions: Numbers::default(),
             seen_at: 0,
         }
     }
@@ -79,7 +80,7 @@ impl Store {
     pub(super) fn write(&mut self, batch: &Batch, now: i64) -> rusqlite::Result<Vec<Appended>> {
         let written = self.transact(batch, now);
         if written.is_err() {
-            // HashMap<Box<str>, i64> that were given in a transaction that is gone.
+            // Numbers that were given in a transaction that is gone.
             self.names.clear();
             self.sessions.clear();
             if !self.conn.is_autocommit() {
@@ -138,9 +139,9 @@ impl Store {
     }
 }
 
-/// HashMap<Box<str>, i64> of words, made where there are none.
+/// Numbers of words, made where there are none.
 struct Names<'a> {
-    cache: &'a mut HashMap<Box<str>, i64>,
+    cache: &'a mut Numbers,
     conn: &'a Connection,
     seal: Seal,
 }
@@ -204,7 +205,7 @@ struct Tx<'a> {
     conn: &'a Connection,
     run: i64,
     names: Names<'a>,
-    sessions: &'a mut HashMap<Box<str>, i64>,
+    sessions: &'a mut Numbers,
     days: BTreeMap<i64, DayChange>,
     seal: Seal,
     body: Vec<u8>,
@@ -422,8 +423,8 @@ impl<'a> Tx<'a> {
     fn begin(
         conn: &'a Connection,
         run: i64,
-        names: &'a mut HashMap<Box<str>, i64>,
-        sessions: &'a mut HashMap<Box<str>, i64>,
+        names: &'a mut Numbers,
+        sessions: &'a mut Numbers,
     ) -> rusqlite::Result<Self> {
         let any_open = conn
             .prepare_cached("SELECT EXISTS(SELECT 1 FROM open)")?
@@ -935,7 +936,7 @@ pub(super) fn close_run(
     seen_at: i64,
     now: i64,
 ) -> rusqlite::Result<()> {
-    let (mut names, mut sessions) = (HashMap::new(), HashMap::new());
+    let (mut names, mut sessions) = (Numbers::default(), Numbers::default());
     let mut tx = Tx::begin(conn, run, &mut names, &mut sessions)?;
     type Open = (Vec<u8>, i64, i64, Option<i64>, Option<i64>);
     let open: Vec<Open> = conn
