@@ -14,13 +14,18 @@ use campanile_core::{
 use campanile_sinks::ledger::{Dimension, Ledger, LedgerOptions, Query, Reader};
 use rusqlite::{Connection, params, types::Value};
 use std::{
+    ffi::OsStr,
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
 const GROUP: usize = 1_000;
 const PAIRS: usize = 6;
 const ROUNDS: usize = 3;
+/// Runs in processes of their own.
+const OURS: &str = "--ours";
+const BARE: &str = "--bare";
 
 fn events(count: usize) -> Vec<Event> {
     let ids = Ids::seeded(7);
@@ -60,20 +65,37 @@ fn events(count: usize) -> Vec<Event> {
 }
 
 fn main() {
-    let count = std::env::args()
-        .filter_map(|arg| arg.parse().ok())
-        .next()
-        .unwrap_or(200_000);
-    let events = events(count);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let count = |args: &[String]| args.iter().filter_map(|arg| arg.parse().ok()).next();
+    match args.as_slice() {
+        [run, path, count] if run == OURS => {
+            let events = events(count.parse().unwrap());
+            ours(Path::new(path), &events).tell();
+        }
+        [run, path, ledger] if run == BARE => {
+            let rows = Rows::of(Path::new(ledger));
+            bare(&rows, Path::new(path)).tell();
+        }
+        args => measure(count(args).unwrap_or(200_000)),
+    }
+}
+
+fn measure(count: usize) {
     let dir = tempfile::tempdir_in(".").unwrap();
     let path = dir.path().join("ledger.db");
-    ours(&path, &events);
-    let rows = Rows::of(&path);
+    let ours = |path: &Path| run(OURS, path, count.to_string().as_ref());
+    ours(&path);
     // In pairs, the first of a pair in turns: what else the machine does hits both alike.
     let pairs: Vec<_> = (0..PAIRS)
         .map(|pair| {
-            let ours = || ours(&dir.path().join(format!("ledger-{pair}.db")), &events);
-            let bare = || bare(&rows, &dir.path().join(format!("bare-{pair}.db")));
+            let ours = || ours(&dir.path().join(format!("ledger-{pair}.db")));
+            let bare = || {
+                run(
+                    BARE,
+                    &dir.path().join(format!("bare-{pair}.db")),
+                    path.as_ref(),
+                )
+            };
             match pair % 2 {
                 0 => (ours(), bare()),
                 _ => {
@@ -83,7 +105,7 @@ fn main() {
             }
         })
         .collect();
-    println!("calls                          {count}, {PAIRS} pairs of runs");
+    println!("calls                          {count}, {PAIRS} pairs of processes");
     compare(&pairs, count);
     let stats = Reader::open(&path).unwrap().stats().unwrap();
     println!(
@@ -93,14 +115,35 @@ fn main() {
     report(&path);
 }
 
-fn compare(pairs: &[(Ours, Taken)], count: usize) {
+/// One run in a process of its own: what one leaves behind in memory does not slow the other.
+fn run(what: &str, path: &Path, with: &OsStr) -> Taken {
+    let program = std::env::current_exe().unwrap();
+    let told = Command::new(program)
+        .arg(what)
+        .arg(path)
+        .arg(with)
+        .output()
+        .unwrap();
+    assert!(told.status.success(), "{told:?}");
+    let told = String::from_utf8(told.stdout).unwrap();
+    let mut numbers = told.split_whitespace().map(|text| text.parse().unwrap());
+    let mut time = || Duration::from_nanos(numbers.next().unwrap());
+    Taken {
+        wall: time(),
+        cpu: time(),
+        recording: time(),
+        commits: numbers.next().unwrap(),
+    }
+}
+
+fn compare(pairs: &[(Taken, Taken)], count: usize) {
     let micros = |time: Duration| time.as_secs_f64() * 1e6 / count as f64;
-    let median = |of: &dyn Fn(&(Ours, Taken)) -> f64| {
+    let median = |of: &dyn Fn(&(Taken, Taken)) -> f64| {
         let mut all: Vec<f64> = pairs.iter().map(of).collect();
         all.sort_by(f64::total_cmp);
         (all[0], all[all.len() / 2], all[all.len() - 1])
     };
-    let print = |what: &str, unit: &str, of: &dyn Fn(&(Ours, Taken)) -> f64| {
+    let print = |what: &str, unit: &str, of: &dyn Fn(&(Taken, Taken)) -> f64| {
         let (least, median, most) = median(of);
         println!("{what:<30} {median:.3} {unit} ({least:.3} to {most:.3})");
     };
@@ -108,10 +151,10 @@ fn compare(pairs: &[(Ours, Taken)], count: usize) {
         micros(ours.recording)
     });
     print("recorded to durable, wall", "us a call", &|(ours, _)| {
-        micros(ours.taken.wall)
+        micros(ours.wall)
     });
     print("recorded to durable, CPU", "us a call", &|(ours, _)| {
-        micros(ours.taken.cpu)
+        micros(ours.cpu)
     });
     print("bare SQLite, same rows, wall", "us a call", &|(_, bare)| {
         micros(bare.wall)
@@ -120,15 +163,15 @@ fn compare(pairs: &[(Ours, Taken)], count: usize) {
         micros(bare.cpu)
     });
     print("ratio of a pair, CPU", "(goal: at most 1.30)", &|pair| {
-        pair.0.taken.cpu.as_secs_f64() / pair.1.cpu.as_secs_f64()
+        pair.0.cpu.as_secs_f64() / pair.1.cpu.as_secs_f64()
     });
-    let sum = |of: &dyn Fn(&(Ours, Taken)) -> Duration| -> f64 {
+    let sum = |of: &dyn Fn(&(Taken, Taken)) -> Duration| -> f64 {
         pairs.iter().map(|pair| of(pair).as_secs_f64()).sum()
     };
     println!(
         "ratio of the sums              CPU {:.3}, wall {:.3}",
-        sum(&|pair| pair.0.taken.cpu) / sum(&|pair| pair.1.cpu),
-        sum(&|pair| pair.0.taken.wall) / sum(&|pair| pair.1.wall),
+        sum(&|pair| pair.0.cpu) / sum(&|pair| pair.1.cpu),
+        sum(&|pair| pair.0.wall) / sum(&|pair| pair.1.wall),
     );
     println!(
         "commits                        {} for {} groups",
@@ -141,17 +184,27 @@ fn compare(pairs: &[(Ours, Taken)], count: usize) {
 struct Taken {
     wall: Duration,
     cpu: Duration,
+    /// In `record`.
+    recording: Duration,
+    commits: u64,
 }
 
 impl Taken {
-    fn by<T>(work: impl FnOnce() -> T) -> (Self, T) {
+    fn by(work: impl FnOnce() -> Duration) -> Self {
         let (cpu, started) = (cpu(), Instant::now());
-        let made = work();
-        let taken = Self {
+        let recording = work();
+        Self {
             wall: started.elapsed(),
             cpu: self::cpu() - cpu,
-        };
-        (taken, made)
+            recording,
+            commits: 0,
+        }
+    }
+
+    fn tell(&self) {
+        let [wall, cpu, recording] =
+            [self.wall, self.cpu, self.recording].map(|time| time.as_nanos());
+        println!("{wall} {cpu} {recording} {}", self.commits);
     }
 }
 
@@ -168,16 +221,10 @@ fn cpu() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-struct Ours {
-    recording: Duration,
-    taken: Taken,
-    commits: u64,
-}
-
 /// One thread: `record` until a group is full, then `flush`. The time in `record`, and of everything.
-fn ours(path: &Path, events: &[Event]) -> Ours {
+fn ours(path: &Path, events: &[Event]) -> Taken {
     let ledger = Ledger::open(LedgerOptions::new(path), Clock::system()).unwrap();
-    let (taken, recording) = Taken::by(|| {
+    let mut taken = Taken::by(|| {
         let mut recording = Duration::ZERO;
         for group in events.chunks(GROUP) {
             let handing_over = Instant::now();
@@ -189,13 +236,9 @@ fn ours(path: &Path, events: &[Event]) -> Ours {
         }
         recording
     });
-    let commits = ledger.state().commits;
+    taken.commits = ledger.state().commits;
     assert!(ledger.close(Duration::from_secs(60)));
-    Ours {
-        recording,
-        taken,
-        commits,
-    }
+    taken
 }
 
 /// The rows of a ledger, and the tables they are in.
@@ -255,8 +298,9 @@ fn bare(rows: &Rows, path: &Path) -> Taken {
             }
             conn.execute_batch("COMMIT").unwrap();
         }
+        Duration::ZERO
     };
-    Taken::by(insert).0
+    Taken::by(insert)
 }
 
 fn report(path: &Path) {
