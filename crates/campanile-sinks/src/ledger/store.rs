@@ -213,6 +213,8 @@ struct Tx<'a> {
     part_rows: Inserts<'a>,
     /// Whether any call may be in `open`.
     any_open: bool,
+    /// The number of the next session, once one was asked for: nobody else writes meanwhile.
+    next_session: Option<i64>,
 }
 
 /// Runs a prepared insert with a row and its checksum.
@@ -444,6 +446,7 @@ impl<'a> Tx<'a> {
             call_rows: Inserts::new(conn, "call", CALL_COLUMNS)?,
             part_rows: Inserts::new(conn, "part", PART_COLUMNS)?,
             any_open,
+            next_session: None,
         })
     }
 
@@ -751,35 +754,36 @@ impl<'a> Tx<'a> {
         if let Some(&id) = self.sessions.get(name) {
             return Ok(Some(id));
         }
-        let known = self
-            .conn
-            .prepare_cached("SELECT id FROM session WHERE name = ?1")?;
-        let known = { known }.query_row([name], |row| row.get(0)).optional()?;
-        let id = match known {
-            Some(id) => id,
-            None => {
-                let next = "SELECT coalesce(max(id), 0) + 1 FROM session";
-                let id: i64 = self
-                    .conn
-                    .prepare_cached(next)?
-                    .query_row([], |row| row.get(0))?;
-                let values = [
-                    Val::Int(id),
-                    Val::Text(name),
-                    Val::Null,
-                    Val::Null,
-                    Val::Null,
-                    Val::Null,
-                    Val::Null,
-                ];
-                let statement = "INSERT INTO session VALUES(?1,?2,?3,?4,?5,?6,?7,?8)";
-                put(
-                    &mut self.conn.prepare_cached(statement)?,
-                    &mut self.seal,
-                    &values,
-                )?;
-                id
-            }
+        let next = match self.next_session {
+            Some(next) => next,
+            None => self
+                .conn
+                .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM session")?
+                .query_row([], |row| row.get(0))?,
+        };
+        let values = [
+            Val::Int(next),
+            Val::Text(name),
+            Val::Null,
+            Val::Null,
+            Val::Null,
+            Val::Null,
+            Val::Null,
+        ];
+        let statement =
+            "INSERT INTO session VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT(name) DO NOTHING";
+        let created = put(
+            &mut self.conn.prepare_cached(statement)?,
+            &mut self.seal,
+            &values,
+        )?;
+        self.next_session = Some(next + i64::from(created));
+        let id = match created {
+            true => next,
+            false => self
+                .conn
+                .prepare_cached("SELECT id FROM session WHERE name = ?1")?
+                .query_row([name], |row| row.get(0))?,
         };
         self.sessions.insert(name.into(), id);
         Ok(Some(id))
