@@ -411,8 +411,24 @@ pub(super) fn amount(
     })
 }
 
+/// Amounts below this, over five million dollars, fit into their columns.
+const FITS: i128 = 1 << 94;
+
 /// What `cost` is once it was written and read.
 fn as_kept(cost: Option<Bounds>) -> Option<Bounds> {
+    let fits = |amount: Money| amount.grains().unsigned_abs() < FITS.unsigned_abs();
+    let same = |cost: &Bounds| {
+        let more = cost.more();
+        fits(cost.at_least) && more.map_or(cost.at_most.is_none(), fits)
+    };
+    match cost {
+        // The usual one, without a division.
+        Some(cost) if same(&cost) => Some(cost),
+        cost => read_back(cost),
+    }
+}
+
+fn read_back(cost: Option<Bounds>) -> Option<Bounds> {
     let int = |val| match val {
         Val::Int(value) => Some(value),
         _ => None,
@@ -994,4 +1010,23 @@ pub(super) fn close_run(
         (run, now),
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_what_the_columns_say(
+            at_least in any::<i128>(), shift in 0_u32..120, at_most in proptest::option::of(any::<i128>()), near in 0_u32..120,
+        ) {
+            let at_least = Money::from_grains(at_least >> shift);
+            let at_most = at_most.map(|at_most| Money::from_grains(at_most >> near));
+            let cost = Some(Bounds { at_least, at_most });
+
+            prop_assert_eq!(as_kept(cost), read_back(cost));
+        }
+    }
 }
