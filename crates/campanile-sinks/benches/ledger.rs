@@ -14,12 +14,18 @@ use campanile_core::{
 use campanile_sinks::ledger::{Dimension, Ledger, LedgerOptions, Query, Reader};
 use rusqlite::{Connection, params, types::Value};
 use std::{
+    ffi::OsStr,
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
 const GROUP: usize = 1_000;
+const PAIRS: usize = 6;
 const ROUNDS: usize = 3;
+/// Runs in processes of their own.
+const OURS: &str = "--ours";
+const BARE: &str = "--bare";
 
 fn events(count: usize) -> Vec<Event> {
     let ids = Ids::seeded(7);
@@ -59,49 +65,48 @@ fn events(count: usize) -> Vec<Event> {
 }
 
 fn main() {
-    let count = std::env::args()
-        .filter_map(|arg| arg.parse().ok())
-        .next()
-        .unwrap_or(200_000);
-    let events = events(count);
-    let dir = tempfile::tempdir_in(".").unwrap();
-    let mut best = [Duration::MAX; 3];
-    let mut commits = 0;
-    let mut path = dir.path().join("none");
-    for round in 0..ROUNDS {
-        path = dir.path().join(format!("ledger-{round}.db"));
-        let (record, all, made) = ours(&path, &events);
-        commits = made;
-        let bare = bare(&path, &dir.path().join(format!("bare-{round}.db")));
-        for (best, this) in best.iter_mut().zip([record, all, bare]) {
-            *best = this.min(*best);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let count = |args: &[String]| args.iter().filter_map(|arg| arg.parse().ok()).next();
+    match args.as_slice() {
+        [run, path, count] if run == OURS => {
+            let events = events(count.parse().unwrap());
+            ours(Path::new(path), &events).tell();
         }
+        [run, path, ledger] if run == BARE => {
+            let rows = Rows::of(Path::new(ledger));
+            bare(&rows, Path::new(path)).tell();
+        }
+        args => measure(count(args).unwrap_or(200_000)),
     }
-    let each = |time: Duration| time.as_nanos() as f64 / count as f64 / 1_000.0;
-    let [record, all, bare] = best;
-    println!("calls                          {count}, best of {ROUNDS} rounds");
-    println!(
-        "record, caller's thread        {:.3} us a call",
-        each(record)
-    );
-    println!(
-        "recorded to durable            {:.3} us a call, {:.0} calls/s",
-        each(all),
-        count as f64 / all.as_secs_f64()
-    );
-    println!(
-        "commits                        {commits} for {} groups",
-        count.div_ceil(GROUP)
-    );
-    println!(
-        "bare SQLite, same rows         {:.3} us a call, {:.0} calls/s",
-        each(bare),
-        count as f64 / bare.as_secs_f64()
-    );
-    println!(
-        "ratio                          {:.2} (goal: at most 1.30)",
-        all.as_secs_f64() / bare.as_secs_f64()
-    );
+}
+
+fn measure(count: usize) {
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let path = dir.path().join("ledger.db");
+    let ours = |path: &Path| run(OURS, path, count.to_string().as_ref());
+    ours(&path);
+    // In pairs, the first of a pair in turns: what else the machine does hits both alike.
+    let pairs: Vec<_> = (0..PAIRS)
+        .map(|pair| {
+            let ours = || ours(&dir.path().join(format!("ledger-{pair}.db")));
+            let bare = || {
+                run(
+                    BARE,
+                    &dir.path().join(format!("bare-{pair}.db")),
+                    path.as_ref(),
+                )
+            };
+            match pair % 2 {
+                0 => (ours(), bare()),
+                _ => {
+                    let bare = bare();
+                    (ours(), bare)
+                }
+            }
+        })
+        .collect();
+    println!("calls                          {count}, {PAIRS} pairs of processes");
+    compare(&pairs, count);
     let stats = Reader::open(&path).unwrap().stats().unwrap();
     println!(
         "bytes a call                   {}",
@@ -110,66 +115,192 @@ fn main() {
     report(&path);
 }
 
-/// One thread: `record` until a group is full, then `flush`. The time in `record`, and of everything.
-fn ours(path: &Path, events: &[Event]) -> (Duration, Duration, u64) {
-    let ledger = Ledger::open(LedgerOptions::new(path), Clock::system()).unwrap();
-    let mut recording = Duration::ZERO;
-    let started = Instant::now();
-    for group in events.chunks(GROUP) {
-        let handing_over = Instant::now();
-        for event in group {
-            ledger.record(event);
-        }
-        recording += handing_over.elapsed();
-        assert!(ledger.flush(Duration::from_secs(60)));
+/// One run in a process of its own: what one leaves behind in memory does not slow the other.
+fn run(what: &str, path: &Path, with: &OsStr) -> Taken {
+    let program = std::env::current_exe().unwrap();
+    let told = Command::new(program)
+        .arg(what)
+        .arg(path)
+        .arg(with)
+        .output()
+        .unwrap();
+    assert!(told.status.success(), "{told:?}");
+    let told = String::from_utf8(told.stdout).unwrap();
+    let mut numbers = told.split_whitespace().map(|text| text.parse().unwrap());
+    let mut time = || Duration::from_nanos(numbers.next().unwrap());
+    Taken {
+        wall: time(),
+        cpu: time(),
+        recording: time(),
+        commits: numbers.next().unwrap(),
     }
-    let all = started.elapsed();
-    let commits = ledger.state().commits;
+}
+
+fn compare(pairs: &[(Taken, Taken)], count: usize) {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6 / count as f64;
+    let median = |of: &dyn Fn(&(Taken, Taken)) -> f64| {
+        let mut all: Vec<f64> = pairs.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        (all[0], all[all.len() / 2], all[all.len() - 1])
+    };
+    let print = |what: &str, unit: &str, of: &dyn Fn(&(Taken, Taken)) -> f64| {
+        let (least, median, most) = median(of);
+        println!("{what:<30} {median:.3} {unit} ({least:.3} to {most:.3})");
+    };
+    print("record, caller's thread", "us a call", &|(ours, _)| {
+        micros(ours.recording)
+    });
+    print("recorded to durable, wall", "us a call", &|(ours, _)| {
+        micros(ours.wall)
+    });
+    print("recorded to durable, CPU", "us a call", &|(ours, _)| {
+        micros(ours.cpu)
+    });
+    print("bare SQLite, same rows, wall", "us a call", &|(_, bare)| {
+        micros(bare.wall)
+    });
+    print("bare SQLite, same rows, CPU", "us a call", &|(_, bare)| {
+        micros(bare.cpu)
+    });
+    print("ratio of a pair, CPU", "(goal: at most 1.30)", &|pair| {
+        pair.0.cpu.as_secs_f64() / pair.1.cpu.as_secs_f64()
+    });
+    let sum = |of: &dyn Fn(&(Taken, Taken)) -> Duration| -> f64 {
+        pairs.iter().map(|pair| of(pair).as_secs_f64()).sum()
+    };
+    println!(
+        "ratio of the sums              CPU {:.3}, wall {:.3}",
+        sum(&|pair| pair.0.cpu) / sum(&|pair| pair.1.cpu),
+        sum(&|pair| pair.0.wall) / sum(&|pair| pair.1.wall),
+    );
+    println!(
+        "commits                        {} for {} groups",
+        pairs[0].0.commits,
+        count.div_ceil(GROUP)
+    );
+}
+
+/// What a run has taken: on the clock, and of the processor over all threads.
+struct Taken {
+    wall: Duration,
+    cpu: Duration,
+    /// In `record`.
+    recording: Duration,
+    commits: u64,
+}
+
+impl Taken {
+    fn by(work: impl FnOnce() -> Duration) -> Self {
+        let (cpu, started) = (cpu(), Instant::now());
+        let recording = work();
+        Self {
+            wall: started.elapsed(),
+            cpu: self::cpu() - cpu,
+            recording,
+            commits: 0,
+        }
+    }
+
+    fn tell(&self) {
+        let [wall, cpu, recording] =
+            [self.wall, self.cpu, self.recording].map(|time| time.as_nanos());
+        println!("{wall} {cpu} {recording} {}", self.commits);
+    }
+}
+
+/// User and system time of this process, all threads, in steps of 10 ms.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks: u64 = fields
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// One thread: `record` until a group is full, then `flush`. The time in `record`, and of everything.
+fn ours(path: &Path, events: &[Event]) -> Taken {
+    let ledger = Ledger::open(LedgerOptions::new(path), Clock::system()).unwrap();
+    let mut taken = Taken::by(|| {
+        let mut recording = Duration::ZERO;
+        for group in events.chunks(GROUP) {
+            let handing_over = Instant::now();
+            for event in group {
+                ledger.record(event);
+            }
+            recording += handing_over.elapsed();
+            assert!(ledger.flush(Duration::from_secs(60)));
+        }
+        recording
+    });
+    taken.commits = ledger.state().commits;
     assert!(ledger.close(Duration::from_secs(60)));
-    (recording, all, commits)
+    taken
+}
+
+/// The rows of a ledger, and the tables they are in.
+struct Rows {
+    tables: Vec<Vec<Value>>,
+    calls: Vec<Vec<Value>>,
+    parts: Vec<Vec<Value>>,
+}
+
+impl Rows {
+    fn of(ledger: &Path) -> Self {
+        let source = Connection::open(ledger).unwrap();
+        let rows = |sql: &str| -> Vec<Vec<Value>> {
+            let mut statement = source.prepare(sql).unwrap();
+            let columns = statement.column_count();
+            let read = statement
+                .query_map(params![], |row| (0..columns).map(|i| row.get(i)).collect())
+                .unwrap();
+            read.collect::<Result<_, _>>().unwrap()
+        };
+        Self {
+            tables: rows(
+                "SELECT sql FROM sqlite_schema WHERE tbl_name IN ('call', 'part') AND sql IS NOT NULL",
+            ),
+            calls: rows("SELECT * FROM call ORDER BY at"),
+            parts: rows("SELECT part.* FROM part JOIN call ON call.id = part.call ORDER BY at"),
+        }
+    }
 }
 
 /// The rows of a ledger, written to the same tables by nothing but a prepared insert each, in the same groups.
-fn bare(ledger: &Path, path: &Path) -> Duration {
-    let source = Connection::open(ledger).unwrap();
-    let rows = |sql: &str| -> Vec<Vec<Value>> {
-        let mut statement = source.prepare(sql).unwrap();
-        let columns = statement.column_count();
-        let read = statement
-            .query_map(params![], |row| (0..columns).map(|i| row.get(i)).collect())
-            .unwrap();
-        read.collect::<Result<_, _>>().unwrap()
-    };
-    let calls = rows("SELECT * FROM call ORDER BY at");
-    let parts = rows("SELECT part.* FROM part JOIN call ON call.id = part.call ORDER BY at");
+fn bare(rows: &Rows, path: &Path) -> Taken {
     let conn = Connection::open(path).unwrap();
     let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 2000;";
     conn.execute_batch(pragmas).unwrap();
-    let tables = "SELECT sql FROM sqlite_schema WHERE name IN ('call', 'part', 'call_outside') AND sql IS NOT NULL";
-    for table in rows(tables) {
+    for table in &rows.tables {
         let [Value::Text(sql)] = table.as_slice() else {
             panic!("no table")
         };
         conn.execute_batch(sql).unwrap();
     }
-    let started = Instant::now();
-    for (calls, parts) in calls.chunks(GROUP).zip(parts.chunks(GROUP)) {
-        conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-        {
-            let mut put_call = conn
-                .prepare_cached("INSERT INTO call VALUES(?,?,?,?,?,?,?,?,?,?,?)")
-                .unwrap();
-            let mut put_part = conn
-                .prepare_cached("INSERT INTO part VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
-                .unwrap();
-            for (call, part) in calls.iter().zip(parts) {
-                put_call.execute(rusqlite::params_from_iter(call)).unwrap();
-                put_part.execute(rusqlite::params_from_iter(part)).unwrap();
+    let groups = rows.calls.chunks(GROUP).zip(rows.parts.chunks(GROUP));
+    let insert = || {
+        for (calls, parts) in groups {
+            conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+            {
+                let mut put_call = conn
+                    .prepare_cached("INSERT INTO call VALUES(?,?,?,?,?,?,?,?,?,?,?)")
+                    .unwrap();
+                let mut put_part = conn
+                    .prepare_cached("INSERT INTO part VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+                    .unwrap();
+                for (call, part) in calls.iter().zip(parts) {
+                    put_call.execute(rusqlite::params_from_iter(call)).unwrap();
+                    put_part.execute(rusqlite::params_from_iter(part)).unwrap();
+                }
             }
+            conn.execute_batch("COMMIT").unwrap();
         }
-        conn.execute_batch("COMMIT").unwrap();
-    }
-    started.elapsed()
+        Duration::ZERO
+    };
+    Taken::by(insert)
 }
 
 fn report(path: &Path) {

@@ -421,6 +421,47 @@ proptest! {
         prop_assert_eq!(total.wasted.at_least, usd("0.42"));
         assert_sound(&path);
     }
+
+    #[test]
+    fn among_many_calls_each_counts_once_and_each_part_with_its_last_revision(
+        calls in proptest::collection::vec((0..90_u128, 0..12_u8), 0..200),
+    ) {
+        let (_dir, path) = folder();
+        let ledger = Ledger::open(LedgerOptions::new(&path).durability(Durability::Fast), Clock::system()).unwrap();
+        let mut known = std::collections::BTreeMap::new();
+        for &(id, step) in &calls {
+            let parts: &mut u64 = known.entry(id).or_default();
+            match step {
+                0 => ledger.record(&usage(id, 0, attempt(1, 1, "0.01"))),
+                1 => ledger.record(&usage(id, CALL_REV + 1, attempt(2, 7, "0.7"))),
+                2 => prop_assert!(ledger.flush(SOON)),
+                _ => {}
+            }
+            let attempts = match step {
+                3 => vec![],
+                4 => vec![attempt(1, 5, "0.5"), attempt(3, 3, "0.3")],
+                _ => vec![attempt(1, 5, "0.5")],
+            };
+            *parts |= match step {
+                0 | 2 | 5.. => 0b001,
+                1 => 0b011,
+                3 => 0,
+                4 => 0b101,
+            };
+            record(&ledger, call(id, attempts));
+        }
+        prop_assert!(ledger.flush(SOON));
+
+        let total = total(&path);
+
+        let parts = |n: u64| known.values().filter(|&parts| parts & n != 0).count() as u64;
+        let tokens = 5 * parts(1) + 7 * parts(2) + 3 * parts(4);
+        prop_assert_eq!((total.calls, total.open), (known.len() as u64, 0));
+        prop_assert_eq!(total.parts, parts(1) + parts(2) + parts(4));
+        prop_assert_eq!(total.usage.quantity(), tokens);
+        prop_assert_eq!(total.cost.at_least, Money::from_grains(tokens as i128 * usd("0.1").grains()));
+        assert_sound(&path);
+    }
 }
 
 #[test]

@@ -57,6 +57,11 @@ impl Kind {
     pub(super) fn is_acknowledged(self) -> bool {
         matches!(self, Kind::Append | Kind::Raise)
     }
+
+    /// Whether it touches rows of calls or parts: its place among the calls matters.
+    pub(super) fn is_about_calls(self) -> bool {
+        matches!(self, Kind::Call | Kind::Usage | Kind::Append)
+    }
 }
 
 /// Encoded entries, and who waits for them.

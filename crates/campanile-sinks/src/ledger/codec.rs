@@ -111,8 +111,9 @@ const UNBOUNDED: u64 = 1;
 const BOUNDED: u64 = 2;
 
 /// Appends usage: for each meter its number, evidence and the kind of its upper bound in one integer, the lower
-/// bound, and how far away the upper one is where they differ.
-pub(super) fn pack_usage(out: &mut Vec<u8>, usage: &Usage) {
+/// bound, and how far away the upper one is where they differ. Says whether each count is exact.
+pub(super) fn pack_usage(out: &mut Vec<u8>, usage: &Usage) -> bool {
+    let mut exact = true;
     for (meter, count) in usage.iter() {
         let (kind, more) = match count.at_most {
             None => (UNBOUNDED, None),
@@ -126,7 +127,9 @@ pub(super) fn pack_usage(out: &mut Vec<u8>, usage: &Usage) {
         if let Some(more) = more {
             out.uint(more);
         }
+        exact &= kind == EXACT;
     }
+    exact
 }
 
 /// One meter of packed usage; its number may be one that a newer version has written.

@@ -34,6 +34,7 @@ mod ack;
 mod buffer;
 mod codec;
 mod error;
+mod numbers;
 mod reader;
 mod row;
 mod run;

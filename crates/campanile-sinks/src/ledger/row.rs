@@ -654,9 +654,7 @@ impl<'a> PartRow<'a> {
     ) -> Self {
         scratch.usage.clear();
         scratch.why.clear();
-        if let Some(usage) = usage {
-            pack_usage(&mut scratch.usage, usage);
-        }
+        let usage_exact = usage.is_none_or(|usage| pack_usage(&mut scratch.usage, usage));
         for &why in cost.iter().flat_map(|cost| &cost.why) {
             pack_reason(&mut scratch.why, why);
         }
@@ -673,7 +671,7 @@ impl<'a> PartRow<'a> {
             model: None,
             outcome: None,
             usage: usage.map(|_| scratch.usage.as_slice()),
-            usage_exact: usage.is_none_or(campanile_core::Usage::is_exact),
+            usage_exact,
             // Something was used and nobody has said what it costs: unknown is not zero.
             cost: cost.map(Bounds::of).or(used.then_some(Bounds::UNKNOWN)),
             unpriced: cost.map_or(used, |cost| cost.why.iter().any(|&why| is_unpriced(why))),

@@ -4,17 +4,25 @@ use super::{
     Appended,
     buffer::{Batch, Fold, Kind},
     codec::Unpack,
+    numbers::Numbers,
     row::{
         Bounds, CallRow, FailureTexts, GetWords, Inline, PartRow, PutWords, SessionEdge, TurnRow,
     },
     schema::{Seal, Val, day_of},
 };
 use campanile_core::{Money, Outcome};
-use rusqlite::{CachedStatement, Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, ffi};
 use std::collections::{BTreeMap, HashMap};
 
 /// Words are few and sessions come and go: a cache past this size starts again.
 const CACHED_WORDS: usize = 32 * 1024;
+
+/// How many calls one statement inserts, if so many wait: SQLite finds their place in the tree once, not for each.
+const TOGETHER: [usize; 2] = [32, 8];
+
+/// Columns of a call and of a part.
+const CALL_COLUMNS: usize = 11;
+const PART_COLUMNS: usize = 14;
 
 /// A row that cannot be read: bytes of the buffer that make no sense are a bug, and stop nothing.
 const UNREADABLE: &str = "an entry of the buffer cannot be read";
@@ -24,8 +32,8 @@ const UNREADABLE: &str = "an entry of the buffer cannot be read";
 pub(super) struct Store {
     pub(super) conn: Connection,
     run: i64,
-    names: HashMap<Box<str>, i64>,
-    sessions: HashMap<Box<str>, i64>,
+    names: Numbers,
+    sessions: Numbers,
     seen_at: i64,
 }
 
@@ -40,6 +48,12 @@ struct DayChange {
 }
 
 impl DayChange {
+    /// Counts a part that was not there.
+    fn part(&mut self, cost: Option<Bounds>) {
+        self.parts += 1;
+        self.cost(as_kept(cost), 1);
+    }
+
     fn cost(&mut self, cost: Option<Bounds>, sign: i64) {
         let Some(cost) = cost else { return };
         self.at_least += i128::from(sign) * cost.at_least.grains();
@@ -55,8 +69,8 @@ impl Store {
         Self {
             conn,
             run,
-            names: HashMap::new(),
-            sessions: HashMap::new(),
+            names: Numbers::default(),
+            sessions: Numbers::default(),
             seen_at: 0,
         }
     }
@@ -85,8 +99,19 @@ impl Store {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let mut tx = Tx::begin(&self.conn, self.run, &mut self.names, &mut self.sessions)?;
         let mut appended = Vec::new();
+        let mut calls = Vec::with_capacity(TOGETHER[0]);
         for chunk in &batch.chunks {
             for (kind, payload) in chunk.entries() {
+                if kind == Kind::Call {
+                    calls.push(payload);
+                    if calls.len() == TOGETHER[0] {
+                        tx.calls(&mut calls)?;
+                    }
+                    continue;
+                }
+                if kind.is_about_calls() {
+                    tx.calls(&mut calls)?;
+                }
                 let created = tx.entry(kind, payload)?;
                 if kind.is_acknowledged() {
                     appended.push(if created {
@@ -97,6 +122,7 @@ impl Store {
                 }
             }
         }
+        tx.calls(&mut calls)?;
         for fold in &batch.folds {
             tx.fold(fold)?;
         }
@@ -115,7 +141,7 @@ impl Store {
 
 /// Numbers of words, made where there are none.
 struct Names<'a> {
-    cache: &'a mut HashMap<Box<str>, i64>,
+    cache: &'a mut Numbers,
     conn: &'a Connection,
     seal: Seal,
 }
@@ -179,14 +205,16 @@ struct Tx<'a> {
     conn: &'a Connection,
     run: i64,
     names: Names<'a>,
-    sessions: &'a mut HashMap<Box<str>, i64>,
+    sessions: &'a mut Numbers,
     days: BTreeMap<i64, DayChange>,
     seal: Seal,
     body: Vec<u8>,
-    put_call: CachedStatement<'a>,
-    put_part: CachedStatement<'a>,
+    call_rows: Inserts<'a>,
+    part_rows: Inserts<'a>,
     /// Whether any call may be in `open`.
     any_open: bool,
+    /// The number of the next session, once one was asked for: nobody else writes meanwhile.
+    next_session: Option<i64>,
 }
 
 /// Runs a prepared insert with a row and its checksum.
@@ -200,6 +228,156 @@ fn put(
     }
     statement.raw_bind_parameter(row.len() + 1, seal.of(row))?;
     Ok(statement.raw_execute()? > 0)
+}
+
+/// A prepared insert that knows what is bound to it: what did not change since the row before is not bound again.
+struct Insert<'a> {
+    statement: CachedStatement<'a>,
+    bound: Vec<Bound>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Null,
+    Int(i64),
+    Bytes,
+}
+
+impl<'a> Insert<'a> {
+    /// An insert of several rows at once, all of them or none; of one row that is not there yet.
+    fn new(
+        conn: &'a Connection,
+        table: &str,
+        columns: usize,
+        rows: usize,
+    ) -> rusqlite::Result<Self> {
+        let row = format!("(?{})", ",?".repeat(columns - 1));
+        let more = format!(",{row}").repeat(rows - 1);
+        let unless = if rows == 1 {
+            " ON CONFLICT DO NOTHING"
+        } else {
+            ""
+        };
+        let sql = format!("INSERT INTO {table} VALUES{row}{more}{unless}");
+        Ok(Self {
+            statement: conn.prepare_cached(&sql)?,
+            bound: vec![Bound::Null; columns * rows],
+        })
+    }
+
+    /// Binds a row and its checksum as the row number `row` of the statement.
+    fn bind(&mut self, row: usize, values: &[Val<'_>], seal: &mut Seal) -> rusqlite::Result<()> {
+        let crc = Val::Int(seal.of(values));
+        let first = row * (values.len() + 1);
+        for (i, val) in values.iter().chain([&crc]).enumerate() {
+            let new = match *val {
+                Val::Null => Bound::Null,
+                Val::Int(value) => Bound::Int(value),
+                Val::Text(_) | Val::Blob(_) => Bound::Bytes,
+            };
+            let bound = &mut self.bound[first + i];
+            if new == Bound::Bytes || *bound != new {
+                *bound = new;
+                self.statement.raw_bind_parameter(first + i + 1, val)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts what is bound. `false`: a row like one of these is there, and nothing was changed.
+    fn run(&mut self) -> rusqlite::Result<bool> {
+        match self.statement.raw_execute() {
+            Ok(rows) => Ok(rows > 0),
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if [
+                    ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+                    ffi::SQLITE_CONSTRAINT_UNIQUE,
+                ]
+                .contains(&error.extended_code) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The inserts of one table: of single rows, and of several.
+struct Inserts<'a> {
+    one: Insert<'a>,
+    many: [Insert<'a>; TOGETHER.len()],
+}
+
+impl<'a> Inserts<'a> {
+    fn new(conn: &'a Connection, table: &str, columns: usize) -> rusqlite::Result<Self> {
+        let insert = |rows| Insert::new(conn, table, columns, rows);
+        Ok(Self {
+            one: insert(1)?,
+            many: [insert(TOGETHER[0])?, insert(TOGETHER[1])?],
+        })
+    }
+
+    /// The insert of single rows; or one of several, and which of its rows.
+    fn at(&mut self, place: Option<(usize, usize)>) -> (&mut Insert<'a>, usize) {
+        match place {
+            Some((size, n)) => (&mut self.many[size], n),
+            None => (&mut self.one, 0),
+        }
+    }
+}
+
+/// The numbers of what a call names.
+#[derive(Clone, Copy)]
+struct CallIds {
+    stage: i64,
+    session: Option<i64>,
+    failure: Option<i64>,
+}
+
+fn call_values<'v>(
+    row: &CallRow<'v>,
+    id: &'v [u8; 16],
+    run: i64,
+    ids: CallIds,
+    body: &'v [u8],
+) -> [Val<'v>; CALL_COLUMNS - 1] {
+    [
+        Val::Blob(id),
+        Val::Int(row.at),
+        Val::Int(ids.stage),
+        Val::maybe(ids.session),
+        Val::maybe(row.turn.map(i64::from)),
+        Val::Int(row.outcome as i64),
+        Val::Int(run),
+        Val::maybe(ids.failure),
+        row.outside.map_or(Val::Null, Val::Text),
+        Val::Blob(body),
+    ]
+}
+
+fn part_values<'v>(
+    call: &'v [u8; 16],
+    at: i64,
+    part: &PartRow<'v>,
+    [provider, model]: [Option<i64>; 2],
+    body: &'v [u8],
+) -> [Val<'v>; PART_COLUMNS - 1] {
+    let [pico, rest, more_pico, more_rest] = columns(part.cost);
+    [
+        Val::Blob(call),
+        Val::Int(part.n.into()),
+        Val::Int(part.rev),
+        Val::Int(day_of(at)),
+        Val::maybe(provider),
+        Val::maybe(model),
+        Val::Int(part.flags().into()),
+        pico,
+        rest,
+        more_pico,
+        more_rest,
+        part.usage.map_or(Val::Null, Val::Blob),
+        Val::Blob(body),
+    ]
 }
 
 /// The two columns of an amount. One that does not fit (over nine million dollars) is a lower bound.
@@ -233,8 +411,24 @@ pub(super) fn amount(
     })
 }
 
+/// Amounts below this, over five million dollars, fit into their columns.
+const FITS: i128 = 1 << 94;
+
 /// What `cost` is once it was written and read.
 fn as_kept(cost: Option<Bounds>) -> Option<Bounds> {
+    let fits = |amount: Money| amount.grains().unsigned_abs() < FITS.unsigned_abs();
+    let same = |cost: &Bounds| {
+        let more = cost.more();
+        fits(cost.at_least) && more.map_or(cost.at_most.is_none(), fits)
+    };
+    match cost {
+        // The usual one, without a division.
+        Some(cost) if same(&cost) => Some(cost),
+        cost => read_back(cost),
+    }
+}
+
+fn read_back(cost: Option<Bounds>) -> Option<Bounds> {
     let int = |val| match val {
         Val::Int(value) => Some(value),
         _ => None,
@@ -247,8 +441,8 @@ impl<'a> Tx<'a> {
     fn begin(
         conn: &'a Connection,
         run: i64,
-        names: &'a mut HashMap<Box<str>, i64>,
-        sessions: &'a mut HashMap<Box<str>, i64>,
+        names: &'a mut Numbers,
+        sessions: &'a mut Numbers,
     ) -> rusqlite::Result<Self> {
         let any_open = conn
             .prepare_cached("SELECT EXISTS(SELECT 1 FROM open)")?
@@ -256,18 +450,19 @@ impl<'a> Tx<'a> {
         Ok(Self {
             conn,
             run,
-            names: Names { cache: names, conn, seal: Seal::default() },
+            names: Names {
+                cache: names,
+                conn,
+                seal: Seal::default(),
+            },
             sessions,
             days: BTreeMap::new(),
             seal: Seal::default(),
             body: Vec::new(),
-            put_call: conn.prepare_cached(
-                "INSERT INTO call VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) ON CONFLICT DO NOTHING",
-            )?,
-            put_part: conn.prepare_cached(
-                "INSERT INTO part VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14) ON CONFLICT DO NOTHING",
-            )?,
+            call_rows: Inserts::new(conn, "call", CALL_COLUMNS)?,
+            part_rows: Inserts::new(conn, "part", PART_COLUMNS)?,
             any_open,
+            next_session: None,
         })
     }
 
@@ -323,31 +518,127 @@ impl<'a> Tx<'a> {
         Some(statement.and_then(|mut statement| put(&mut statement, &mut self.seal, &row)))
     }
 
-    fn call(&mut self, row: &CallRow<'_>) -> rusqlite::Result<bool> {
-        let id = row.id.0.to_be_bytes();
-        let stage = self.names.id(row.stage)?;
-        let session = self.session(row.session)?;
-        let failure = self.names.maybe(
-            row.detail
-                .failure
-                .as_ref()
-                .map(|failure| failure.fingerprint),
-        )?;
+    /// Writes calls that came without an id from outside, as many at once as there are.
+    fn calls(&mut self, calls: &mut Vec<&[u8]>) -> rusqlite::Result<()> {
+        let mut rest = calls.as_slice();
+        while !rest.is_empty() {
+            let size = TOGETHER.iter().position(|&size| size <= rest.len());
+            let (now, later) = rest.split_at(size.map_or(1, |size| TOGETHER[size]));
+            let written = match size {
+                Some(size) => self.calls_together(size, now)?,
+                None => false,
+            };
+            if !written {
+                for payload in now {
+                    self.entry(Kind::Call, payload)?;
+                }
+            }
+            rest = later;
+        }
+        calls.clear();
+        Ok(())
+    }
+
+    /// Writes calls with one statement, then their parts. `false`: one of the calls was there, or cannot be read,
+    /// and nothing is written.
+    fn calls_together(&mut self, size: usize, calls: &[&[u8]]) -> rusqlite::Result<bool> {
+        let mut rows = Vec::with_capacity(calls.len());
+        let mut parts = Vec::with_capacity(calls.len());
+        for (n, payload) in calls.iter().enumerate() {
+            let mut from = Unpack(payload);
+            let Some(row) = CallRow::unpack(&mut from) else {
+                return Ok(false);
+            };
+            let Some(count) = from.uint() else {
+                return Ok(false);
+            };
+            for _ in 0..count {
+                let Some(part) = PartRow::unpack(&mut from) else {
+                    return Ok(false);
+                };
+                parts.push((row.id.0.to_be_bytes(), row.at, part));
+            }
+            self.bind_call(Some((size, n)), &row)?;
+            rows.push((row.id.0.to_be_bytes(), row.at));
+        }
+        if !self.call_rows.many[size].run()? {
+            return Ok(false);
+        }
+        for (id, at) in &rows {
+            self.days.entry(day_of(*at)).or_default().calls += 1;
+            if self.any_open {
+                self.close(id)?;
+            }
+        }
+        for parts in parts.chunks(TOGETHER[size]) {
+            self.parts(size, parts)?;
+        }
+        Ok(true)
+    }
+
+    /// Writes parts: with one statement where they are as many as it takes and none of them is there.
+    fn parts(
+        &mut self,
+        size: usize,
+        parts: &[([u8; 16], i64, PartRow<'_>)],
+    ) -> rusqlite::Result<()> {
+        if parts.len() == TOGETHER[size] {
+            for (n, (call, at, part)) in parts.iter().enumerate() {
+                self.bind_part(Some((size, n)), call, *at, part)?;
+            }
+            if self.part_rows.many[size].run()? {
+                for (_, at, part) in parts {
+                    self.days.entry(day_of(*at)).or_default().part(part.cost);
+                }
+                return Ok(());
+            }
+        }
+        for (call, at, part) in parts {
+            self.part(call, *at, part)?;
+        }
+        Ok(())
+    }
+
+    /// The numbers of what a call names; leaves its detail in `body`.
+    fn call_ids(&mut self, row: &CallRow<'_>) -> rusqlite::Result<CallIds> {
+        let failure = row.detail.failure.as_ref();
+        let ids = CallIds {
+            stage: self.names.id(row.stage)?,
+            session: self.session(row.session)?,
+            failure: self
+                .names
+                .maybe(failure.map(|failure| failure.fingerprint))?,
+        };
         self.body.clear();
         row.detail.pack(&mut self.body, &mut self.names)?;
-        let values = [
-            Val::Blob(&id),
-            Val::Int(row.at),
-            Val::Int(stage),
-            Val::maybe(session),
-            Val::maybe(row.turn.map(i64::from)),
-            Val::Int(row.outcome as i64),
-            Val::Int(self.run),
-            Val::maybe(failure),
-            row.outside.map_or(Val::Null, Val::Text),
-            Val::Blob(&self.body),
-        ];
-        let mut created = put(&mut self.put_call, &mut self.seal, &values)?;
+        Ok(ids)
+    }
+
+    /// Takes a call out of those that have parts and are not over.
+    fn close(&mut self, id: &[u8; 16]) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("DELETE FROM open WHERE call = ?1")?
+            .execute([&id[..]])?;
+        Ok(())
+    }
+
+    /// Binds a call to the insert of single rows, or to that of several as one of them.
+    fn bind_call(
+        &mut self,
+        place: Option<(usize, usize)>,
+        row: &CallRow<'_>,
+    ) -> rusqlite::Result<()> {
+        let ids = self.call_ids(row)?;
+        let id = row.id.0.to_be_bytes();
+        let values = call_values(row, &id, self.run, ids, &self.body);
+        let (insert, n) = self.call_rows.at(place);
+        insert.bind(n, &values, &mut self.seal)
+    }
+
+    fn call(&mut self, row: &CallRow<'_>) -> rusqlite::Result<bool> {
+        let id = row.id.0.to_be_bytes();
+        self.bind_call(None, row)?;
+        let mut created = self.call_rows.one.run()?;
         if created {
             self.days.entry(day_of(row.at)).or_default().calls += 1;
         } else if row.outcome != Outcome::Crashed && row.outside.is_none() {
@@ -361,19 +652,18 @@ impl<'a> Tx<'a> {
             if let Some(at) = crashed {
                 let replace =
                     "INSERT OR REPLACE INTO call VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)";
+                let ids = self.call_ids(row)?;
                 created = put(
                     &mut self.conn.prepare_cached(replace)?,
                     &mut self.seal,
-                    &values,
+                    &call_values(row, &id, self.run, ids, &self.body),
                 )?;
                 self.days.entry(day_of(at)).or_default().calls -= 1;
                 self.days.entry(day_of(row.at)).or_default().calls += 1;
             }
         }
         if created && self.any_open {
-            self.conn
-                .prepare_cached("DELETE FROM open WHERE call = ?1")?
-                .execute([&id[..]])?;
+            self.close(&id)?;
         }
         Ok(created)
     }
@@ -410,44 +700,49 @@ impl<'a> Tx<'a> {
 
     /// Writes a part, unless one with the same or a higher revision is there.
     fn part(&mut self, call: &[u8; 16], at: i64, part: &PartRow<'_>) -> rusqlite::Result<bool> {
-        let provider = self.names.maybe(part.provider)?;
-        let model = self.names.maybe(part.model)?;
-        self.body.clear();
-        part.detail.pack(&mut self.body, &mut self.names)?;
-        let [pico, rest, more_pico, more_rest] = columns(part.cost);
-        let values = [
-            Val::Blob(call),
-            Val::Int(part.n.into()),
-            Val::Int(part.rev),
-            Val::Int(day_of(at)),
-            Val::maybe(provider),
-            Val::maybe(model),
-            Val::Int(part.flags().into()),
-            pico,
-            rest,
-            more_pico,
-            more_rest,
-            part.usage.map_or(Val::Null, Val::Blob),
-            Val::Blob(&self.body),
-        ];
-        if !put(&mut self.put_part, &mut self.seal, &values)? {
+        self.bind_part(None, call, at, part)?;
+        if !self.part_rows.one.run()? {
             let Some((day, cost)) = older(self.conn, call, part)? else {
                 return Ok(false);
             };
             let replace = "INSERT OR REPLACE INTO part VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
+            let ids = self.part_ids(part)?;
             put(
                 &mut self.conn.prepare_cached(replace)?,
                 &mut self.seal,
-                &values,
+                &part_values(call, at, part, ids, &self.body),
             )?;
             let before = self.days.entry(day).or_default();
             before.parts -= 1;
             before.cost(cost, -1);
         }
-        let day = self.days.entry(day_of(at)).or_default();
-        day.parts += 1;
-        day.cost(as_kept(part.cost), 1);
+        self.days.entry(day_of(at)).or_default().part(part.cost);
         Ok(true)
+    }
+
+    /// Binds a part to the insert of single rows, or to that of several as one of them.
+    fn bind_part(
+        &mut self,
+        place: Option<(usize, usize)>,
+        call: &[u8; 16],
+        at: i64,
+        part: &PartRow<'_>,
+    ) -> rusqlite::Result<()> {
+        let ids = self.part_ids(part)?;
+        let values = part_values(call, at, part, ids, &self.body);
+        let (insert, n) = self.part_rows.at(place);
+        insert.bind(n, &values, &mut self.seal)
+    }
+
+    /// The numbers of provider and model; leaves the detail in `body`.
+    fn part_ids(&mut self, part: &PartRow<'_>) -> rusqlite::Result<[Option<i64>; 2]> {
+        let ids = [
+            self.names.maybe(part.provider)?,
+            self.names.maybe(part.model)?,
+        ];
+        self.body.clear();
+        part.detail.pack(&mut self.body, &mut self.names)?;
+        Ok(ids)
     }
 
     fn turn(&mut self, row: &TurnRow<'_>) -> rusqlite::Result<bool> {
@@ -475,35 +770,36 @@ impl<'a> Tx<'a> {
         if let Some(&id) = self.sessions.get(name) {
             return Ok(Some(id));
         }
-        let known = self
-            .conn
-            .prepare_cached("SELECT id FROM session WHERE name = ?1")?;
-        let known = { known }.query_row([name], |row| row.get(0)).optional()?;
-        let id = match known {
-            Some(id) => id,
-            None => {
-                let next = "SELECT coalesce(max(id), 0) + 1 FROM session";
-                let id: i64 = self
-                    .conn
-                    .prepare_cached(next)?
-                    .query_row([], |row| row.get(0))?;
-                let values = [
-                    Val::Int(id),
-                    Val::Text(name),
-                    Val::Null,
-                    Val::Null,
-                    Val::Null,
-                    Val::Null,
-                    Val::Null,
-                ];
-                let statement = "INSERT INTO session VALUES(?1,?2,?3,?4,?5,?6,?7,?8)";
-                put(
-                    &mut self.conn.prepare_cached(statement)?,
-                    &mut self.seal,
-                    &values,
-                )?;
-                id
-            }
+        let next = match self.next_session {
+            Some(next) => next,
+            None => self
+                .conn
+                .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM session")?
+                .query_row([], |row| row.get(0))?,
+        };
+        let values = [
+            Val::Int(next),
+            Val::Text(name),
+            Val::Null,
+            Val::Null,
+            Val::Null,
+            Val::Null,
+            Val::Null,
+        ];
+        let statement =
+            "INSERT INTO session VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT(name) DO NOTHING";
+        let created = put(
+            &mut self.conn.prepare_cached(statement)?,
+            &mut self.seal,
+            &values,
+        )?;
+        self.next_session = Some(next + i64::from(created));
+        let id = match created {
+            true => next,
+            false => self
+                .conn
+                .prepare_cached("SELECT id FROM session WHERE name = ?1")?
+                .query_row([name], |row| row.get(0))?,
         };
         self.sessions.insert(name.into(), id);
         Ok(Some(id))
@@ -660,7 +956,7 @@ pub(super) fn close_run(
     seen_at: i64,
     now: i64,
 ) -> rusqlite::Result<()> {
-    let (mut names, mut sessions) = (HashMap::new(), HashMap::new());
+    let (mut names, mut sessions) = (Numbers::default(), Numbers::default());
     let mut tx = Tx::begin(conn, run, &mut names, &mut sessions)?;
     type Open = (Vec<u8>, i64, i64, Option<i64>, Option<i64>);
     let open: Vec<Open> = conn
@@ -690,7 +986,8 @@ pub(super) fn close_run(
             Val::Null,
             Val::Blob(&body),
         ];
-        if put(&mut tx.put_call, &mut tx.seal, &values)? {
+        tx.call_rows.one.bind(0, &values, &mut tx.seal)?;
+        if tx.call_rows.one.run()? {
             tx.days.entry(day_of(*at)).or_default().calls += 1;
         }
     }
@@ -713,4 +1010,23 @@ pub(super) fn close_run(
         (run, now),
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_what_the_columns_say(
+            at_least in any::<i128>(), shift in 0_u32..120, at_most in proptest::option::of(any::<i128>()), near in 0_u32..120,
+        ) {
+            let at_least = Money::from_grains(at_least >> shift);
+            let at_most = at_most.map(|at_most| Money::from_grains(at_most >> near));
+            let cost = Some(Bounds { at_least, at_most });
+
+            prop_assert_eq!(as_kept(cost), read_back(cost));
+        }
+    }
 }
