@@ -57,7 +57,8 @@ impl Inside<'_> {
         }
     }
 
-    #[inline]
+    // Where it is inlined, the name is known and copied without a call.
+    #[inline(always)]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
         debug_assert!(is_plain(name.as_bytes()), "{name} is a word of ours");
         self.out.reserve(name.len() + 4);
@@ -186,7 +187,11 @@ impl<'a> ser::Serializer for Text<'a> {
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<()> {
-        self.serialize_str(variant)
+        debug_assert!(is_plain(variant.as_bytes()), "{variant} is a word of ours");
+        self.0.push(b'"');
+        self.0.extend_from_slice(variant.as_bytes());
+        self.0.push(b'"');
+        Ok(())
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -308,7 +313,7 @@ macro_rules! fields {
             type Ok = ();
             type Error = Error;
 
-            #[inline]
+            #[inline(always)]
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
