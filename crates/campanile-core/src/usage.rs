@@ -121,9 +121,13 @@ impl Usage {
 
     /// What was counted, in the order of the meters.
     pub fn iter(&self) -> impl Iterator<Item = (Meter, Count)> + '_ {
-        Meter::ALL
-            .into_iter()
-            .filter_map(|meter| Some((meter, self.get(meter)?)))
+        // From bit to bit: most usage has two or three of all meters.
+        let mut left = self.known;
+        std::iter::from_fn(move || {
+            let meter = *Meter::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some((meter, self.get(meter)?))
+        })
     }
 
     /// Whether nothing was counted at all (not even a zero).

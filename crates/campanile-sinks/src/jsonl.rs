@@ -20,6 +20,7 @@ mod files;
 mod housekeeper;
 mod name;
 mod retention;
+mod text;
 mod writer;
 
 use crate::{

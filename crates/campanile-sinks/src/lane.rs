@@ -9,7 +9,8 @@
 //! - The buffer has a byte budget, lines in the writer's hands included. What matters less is refused earlier, so that
 //!   room is left for what matters more: see [`Priority`].
 //! - Every line ends as written, as counted under one [`LossReason`], or is still pending: the sum is exact at any time.
-//! - Handing over makes no system call: the worker looks into the buffer every 20 ms.
+//! - Handing over makes no system call but one a block: the worker looks into the buffer every 20 ms, and is woken when
+//!   a block is full. So a file is written in whole blocks, and the buffers stay small enough for the cache.
 //! - A line that could not be written stays in the buffer and is tried again, with a growing pause. What finds
 //!   no room meanwhile is counted, and told by a line in the stream itself once there is a stream again.
 
@@ -28,6 +29,9 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
+
+/// So many bytes are worth a write of their own.
+const BLOCK: usize = 256 << 10;
 
 /// How much of the budget a line may find used and still be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +81,8 @@ struct Shared {
     work: Condvar,
     progress: Condvar,
     counters: Arc<Counters>,
+    /// Bytes for which the worker is woken: [`BLOCK`], or a quarter of a small budget.
+    block: usize,
 }
 
 #[derive(Default)]
@@ -119,6 +125,7 @@ impl Lane {
             work: Condvar::new(),
             progress: Condvar::new(),
             counters: Arc::default(),
+            block: BLOCK.min(budget / 4),
         });
         let worker = worker::Worker::new(name, shared.clone(), clock, notices, make);
         let handle = std::thread::Builder::new()
@@ -148,6 +155,11 @@ impl Lane {
             state.buffer.extend_from_slice(line);
             state.lines += 1;
             counters.queue(state.buffer.len() + state.busy);
+            let (before, now) = (state.buffer.len() - line.len(), state.buffer.len());
+            drop(state);
+            if before < self.shared.block && now >= self.shared.block {
+                self.shared.work.notify_one();
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use campanile_core::{
     Attempt, CallEvent, Event, Level, Money, Name, Outcome, Phase, Sink, Span, TurnEvent,
 };
 use definitions as names;
-use series::{Series, Who};
+use series::{Series, Whose};
 use std::{
     fmt,
     sync::{Mutex, PoisonError},
@@ -141,7 +141,7 @@ impl Books<'_> {
 
     fn call(&mut self, call: &CallEvent) {
         let last = call.attempts.last();
-        let who = Who::new(&call.stage, last, call.outcome.name());
+        let who = Whose::new(&call.stage, last, call.outcome.name());
         let handles = self.series.calls(self.recorder, who);
         handles.calls.increment(1);
         if let Some(timing) = call.timing {
@@ -180,7 +180,7 @@ impl Books<'_> {
 
     fn attempt(&mut self, call: &CallEvent, attempt: &Attempt) {
         let outcome = attempt.outcome.map_or("unknown", Outcome::name);
-        let who = Who::new(&call.stage, Some(attempt), outcome);
+        let who = Whose::new(&call.stage, Some(attempt), outcome);
         let recorder = self.recorder;
         let handles = self.series.attempts(recorder, who);
         handles.attempts.increment(1);

@@ -113,14 +113,12 @@ impl<W: LineWriter, M: FnMut() -> W> Worker<M, W> {
         &self.shared.counters
     }
 
-    /// Takes what is in the buffer, if nothing is in hand; waits a little where there is nothing.
+    /// Takes what is in the buffer, if nothing is in hand; waits a little until there is a block of it.
     fn take(&mut self) -> bool {
         let mut state = self.shared.state();
         if self.block.is_empty() {
-            let idle = |state: &State| {
-                state.buffer.is_empty() && !state.closing && state.asked == state.flushed
-            };
-            if idle(&state) {
+            let may_wait = state.buffer.len() < self.shared.block && !state.closing;
+            if may_wait && state.asked == state.flushed {
                 state = wait(&self.shared, state, POLL);
             }
             self.block.shrink_to(KEPT_CAPACITY);

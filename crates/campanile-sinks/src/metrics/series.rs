@@ -5,10 +5,52 @@ use ::metrics::{Counter, Histogram, Key, Label, Recorder};
 use campanile_core::{Attempt, Meter, Money, Name, Usage};
 use std::collections::HashMap;
 
-const OTHER: Name = Name::from_static("other");
-const NONE: Name = Name::from_static("none");
+static OTHER: Name = Name::from_static("other");
+static NONE: Name = Name::from_static("none");
 
-/// Whose call or attempt it was.
+/// Whose call or attempt it was, as the event has it.
+#[derive(Clone, Copy)]
+pub(super) struct Whose<'a> {
+    stage: &'a Name,
+    provider: &'a Name,
+    model: &'a Name,
+    outcome: &'static str,
+}
+
+impl<'a> Whose<'a> {
+    pub(super) fn new(
+        stage: &'a Name,
+        attempt: Option<&'a Attempt>,
+        outcome: &'static str,
+    ) -> Self {
+        let provider = attempt.and_then(|attempt| attempt.provider.as_ref());
+        let model = attempt.and_then(|attempt| attempt.model.as_ref());
+        Self {
+            stage,
+            provider: provider.unwrap_or(&NONE),
+            model: model.unwrap_or(&NONE),
+            outcome,
+        }
+    }
+
+    fn is(self, who: &Who) -> bool {
+        self.outcome == who.outcome
+            && *self.stage == who.stage
+            && *self.model == who.model
+            && *self.provider == who.provider
+    }
+
+    fn to_who(self) -> Who {
+        Who {
+            stage: self.stage.clone(),
+            provider: self.provider.clone(),
+            model: self.model.clone(),
+            outcome: self.outcome,
+        }
+    }
+}
+
+/// [`Whose`], kept.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Who {
     stage: Name,
@@ -18,22 +60,11 @@ pub(super) struct Who {
 }
 
 impl Who {
-    pub(super) fn new(stage: &Name, attempt: Option<&Attempt>, outcome: &'static str) -> Self {
-        let provider = attempt.and_then(|attempt| attempt.provider.clone());
-        let model = attempt.and_then(|attempt| attempt.model.clone());
-        Self {
-            stage: stage.clone(),
-            provider: provider.unwrap_or(NONE),
-            model: model.unwrap_or(NONE),
-            outcome,
-        }
-    }
-
     fn other(&self) -> Self {
         Self {
-            stage: OTHER,
-            provider: OTHER,
-            model: OTHER,
+            stage: OTHER.clone(),
+            provider: OTHER.clone(),
+            model: OTHER.clone(),
             outcome: self.outcome,
         }
     }
@@ -76,6 +107,23 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
+    fn new(recorder: &dyn Recorder, who: &Who) -> Self {
+        let tokens = ["input", "output"].map(|side| {
+            let mut labels = who.labels();
+            labels.push(Label::from_static_parts("gen_ai.token.type", side));
+            recorder.register_histogram(&Key::from_parts(names::TOKENS, labels), &METADATA)
+        });
+        Self {
+            attempts: who.counter(recorder, names::ATTEMPTS),
+            at_least: Sum::new(who.counter(recorder, names::COST_AT_LEAST)),
+            at_most: Sum::new(who.counter(recorder, names::COST_AT_MOST)),
+            unbounded: who.counter(recorder, names::COST_UNBOUNDED),
+            tokens,
+            meters: [const { None }; Meter::COUNT],
+            who: who.clone(),
+        }
+    }
+
     pub(super) fn meter(&mut self, recorder: &dyn Recorder, meter: Meter) -> &Counter {
         let who = &self.who;
         self.meters[meter.index()]
@@ -129,13 +177,69 @@ impl Sum {
     }
 }
 
+/// How many were seen last: a bot has a few stages, and their calls take turns.
+const RECENT: usize = 8;
+
+/// Handles of all kinds of calls. Those that were seen last are found without hashing three names.
+struct Kept<H> {
+    handles: Vec<(Who, H)>,
+    places: HashMap<Who, usize>,
+    recent: [usize; RECENT],
+    next: usize,
+}
+
+impl<H> Kept<H> {
+    fn new() -> Self {
+        Self {
+            handles: Vec::new(),
+            places: HashMap::new(),
+            recent: [0; RECENT],
+            next: 0,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.handles.len()
+    }
+
+    fn find(&mut self, whose: Whose<'_>) -> Option<usize> {
+        let is = |at: usize| self.handles.get(at).is_some_and(|(who, _)| whose.is(who));
+        if let Some(at) = self.recent.into_iter().find(|at| is(*at)) {
+            return Some(at);
+        }
+        let at = *self.places.get(&whose.to_who())?;
+        self.remember(at);
+        Some(at)
+    }
+
+    /// The place of `who`, with new handles if there are none.
+    fn take(&mut self, who: Who, make: impl FnOnce(&Who) -> H) -> usize {
+        let at = match self.places.get(&who) {
+            Some(at) => *at,
+            None => {
+                let at = self.handles.len();
+                self.handles.push((who.clone(), make(&who)));
+                self.places.insert(who, at);
+                at
+            }
+        };
+        self.remember(at);
+        at
+    }
+
+    fn remember(&mut self, at: usize) {
+        self.recent[self.next] = at;
+        self.next = (self.next + 1) % RECENT;
+    }
+}
+
 /// A metric and its labels, where a `Who` is too much.
 type Plain = (&'static str, Vec<Name>);
 
 pub(super) struct Series {
     most: usize,
-    calls: HashMap<Who, Calls>,
-    attempts: HashMap<Who, Attempts>,
+    calls: Kept<Calls>,
+    attempts: Kept<Attempts>,
     counters: HashMap<Plain, Counter>,
     histograms: HashMap<Plain, Histogram>,
     wasted: Option<Sum>,
@@ -145,8 +249,8 @@ impl Series {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
-            calls: HashMap::new(),
-            attempts: HashMap::new(),
+            calls: Kept::new(),
+            attempts: Kept::new(),
             counters: HashMap::new(),
             histograms: HashMap::new(),
             wasted: None,
@@ -164,40 +268,41 @@ impl Series {
             .increment(1);
     }
 
-    pub(super) fn calls(&mut self, recorder: &dyn Recorder, mut who: Who) -> &Calls {
-        if !self.calls.contains_key(&who) && self.is_full() {
-            who = who.other();
-            self.overflowed(recorder);
-        }
-        self.calls.entry(who).or_insert_with_key(|who| Calls {
-            calls: who.counter(recorder, names::CALLS),
-            duration: who.histogram(recorder, names::DURATION),
-            first: who.histogram(recorder, names::FIRST),
-            queued: who.histogram(recorder, names::QUEUED),
-        })
+    pub(super) fn calls(&mut self, recorder: &dyn Recorder, whose: Whose<'_>) -> &mut Calls {
+        let at = match self.calls.find(whose) {
+            Some(at) => at,
+            None => {
+                let who = self.admitted(recorder, whose);
+                self.calls.take(who, |who| Calls {
+                    calls: who.counter(recorder, names::CALLS),
+                    duration: who.histogram(recorder, names::DURATION),
+                    first: who.histogram(recorder, names::FIRST),
+                    queued: who.histogram(recorder, names::QUEUED),
+                })
+            }
+        };
+        &mut self.calls.handles[at].1
     }
 
-    pub(super) fn attempts(&mut self, recorder: &dyn Recorder, mut who: Who) -> &mut Attempts {
-        if !self.attempts.contains_key(&who) && self.is_full() {
-            who = who.other();
-            self.overflowed(recorder);
+    /// Who a new one is counted as.
+    fn admitted(&self, recorder: &dyn Recorder, whose: Whose<'_>) -> Who {
+        let who = whose.to_who();
+        if !self.is_full() {
+            return who;
         }
-        self.attempts.entry(who).or_insert_with_key(|who| {
-            let tokens = ["input", "output"].map(|side| {
-                let mut labels = who.labels();
-                labels.push(Label::from_static_parts("gen_ai.token.type", side));
-                recorder.register_histogram(&Key::from_parts(names::TOKENS, labels), &METADATA)
-            });
-            Attempts {
-                attempts: who.counter(recorder, names::ATTEMPTS),
-                at_least: Sum::new(who.counter(recorder, names::COST_AT_LEAST)),
-                at_most: Sum::new(who.counter(recorder, names::COST_AT_MOST)),
-                unbounded: who.counter(recorder, names::COST_UNBOUNDED),
-                tokens,
-                meters: [const { None }; Meter::COUNT],
-                who: who.clone(),
+        self.overflowed(recorder);
+        who.other()
+    }
+
+    pub(super) fn attempts(&mut self, recorder: &dyn Recorder, whose: Whose<'_>) -> &mut Attempts {
+        let at = match self.attempts.find(whose) {
+            Some(at) => at,
+            None => {
+                let who = self.admitted(recorder, whose);
+                self.attempts.take(who, |who| Attempts::new(recorder, who))
             }
-        })
+        };
+        &mut self.attempts.handles[at].1
     }
 
     fn plain<const N: usize>(
@@ -212,9 +317,8 @@ impl Series {
             return (plain, Key::from_parts(name, labels(pairs)));
         }
         self.overflowed(recorder);
-        let other = OTHER;
-        let others = pairs.map(|(label, _)| (label, &other));
-        let plain = (name, vec![OTHER; N]);
+        let others = pairs.map(|(label, _)| (label, &OTHER));
+        let plain = (name, vec![OTHER.clone(); N]);
         (plain, Key::from_parts(name, labels(others)))
     }
 
