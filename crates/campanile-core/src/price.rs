@@ -11,6 +11,12 @@ use std::sync::Arc;
 pub trait Price: Send + Sync {
     /// What `billed` costs. A model, meter or quantity that is not known is a range without upper bound.
     fn price(&self, billed: &Billed<'_>) -> Cost;
+
+    /// The same without [lines](Cost::lines), where that is cheaper. Events carry what this gives: their lines follow
+    /// from usage and book at any time.
+    fn amount(&self, billed: &Billed<'_>) -> Cost {
+        self.price(billed)
+    }
 }
 
 /// One attempt, as a price book sees it.
@@ -100,10 +106,16 @@ impl Price for Box<dyn Price> {
     fn price(&self, billed: &Billed<'_>) -> Cost {
         (**self).price(billed)
     }
+    fn amount(&self, billed: &Billed<'_>) -> Cost {
+        (**self).amount(billed)
+    }
 }
 
 impl<P: Price + ?Sized> Price for Arc<P> {
     fn price(&self, billed: &Billed<'_>) -> Cost {
         (**self).price(billed)
+    }
+    fn amount(&self, billed: &Billed<'_>) -> Cost {
+        (**self).amount(billed)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     shelf::{Chapter, Family, Found, Shelf},
     text::BookText,
 };
-use campanile_core::{Billed, Cost, Name, Price, Reason, Terms, Timestamp};
+use campanile_core::{Billed, Cost, Line, Name, Price, Reason, Terms, Timestamp};
 use std::{
     fmt,
     sync::{Arc, OnceLock},
@@ -320,6 +320,16 @@ fn fingerprint(text: &str) -> u32 {
 
 impl Price for Book {
     fn price(&self, billed: &Billed<'_>) -> Cost {
+        self.cost(billed, |quote| quote.lines(billed.usage))
+    }
+
+    fn amount(&self, billed: &Billed<'_>) -> Cost {
+        self.cost(billed, |_| Vec::new())
+    }
+}
+
+impl Book {
+    fn cost(&self, billed: &Billed<'_>, lines: impl FnOnce(&Quote<'_>) -> Vec<Line>) -> Cost {
         let mut cost = match self.resolve(billed.provider, billed.model, billed.terms, billed.at) {
             Err(reason) => Cost::unknown(reason),
             Ok(quote) => {
@@ -327,7 +337,7 @@ impl Price for Book {
                 Cost {
                     at_least: amount.at_least,
                     at_most: amount.at_most,
-                    lines: quote.lines(billed.usage),
+                    lines: lines(&quote),
                     book: Name::default(),
                     why: amount.why(),
                 }

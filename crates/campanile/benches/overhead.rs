@@ -22,6 +22,7 @@ use http_body_util::{Empty, StreamBody};
 use std::convert::Infallible;
 use std::process::Command;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tower::{Layer as _, Service, ServiceBuilder};
 
 const ITEMS: usize = 50;
@@ -68,10 +69,27 @@ async fn answer(_: Ask) -> Result<Delta, Infallible> {
     })
 }
 
-/// Under valgrind one thread runs at a time: lets the recorder keep up, as it does on a machine with a second core.
-fn pause(call: usize) {
-    if call.is_multiple_of(64) && std::env::var_os("PAUSE").is_some() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+/// A pause after so many calls, as `PAUSE=calls:microseconds` says: a pipeline's load comes in bursts, and the threads behind it keep up.
+/// (Under valgrind one thread runs at a time, so that it must be longer.)
+struct Pace {
+    calls: usize,
+    pause: Duration,
+}
+
+impl Pace {
+    fn read() -> Self {
+        let text = std::env::var("PAUSE").unwrap_or_default();
+        let (calls, micros) = text.split_once(':').unwrap_or(("0", "0"));
+        Self {
+            calls: calls.parse().unwrap(),
+            pause: Duration::from_micros(micros.parse().unwrap()),
+        }
+    }
+
+    fn keep(&self, call: usize) {
+        if self.calls > 0 && call.is_multiple_of(self.calls) {
+            std::thread::sleep(self.pause);
+        }
     }
 }
 
@@ -80,8 +98,9 @@ fn unary<S>(mut service: S, calls: usize)
 where
     S: Service<Ask>,
 {
+    let pace = Pace::read();
     for n in 0..calls {
-        pause(n);
+        pace.keep(n);
         measured_unary(&mut service);
     }
 }
@@ -100,8 +119,9 @@ where
     R: futures_util::Stream,
     E: std::fmt::Debug,
 {
+    let pace = Pace::read();
     for n in 0..calls {
-        pause(n);
+        pace.keep(n);
         measured_stream(&mut service);
     }
 }
@@ -219,8 +239,9 @@ fn trace(kind: &str, folder: &std::path::Path, calls: usize) {
                 stream::iter(frames),
             ))))
         }));
+        let pace = Pace::read();
         for n in 0..calls {
-            pause(n);
+            pace.keep(n);
             measured_http(&mut service);
         }
     });
@@ -265,7 +286,7 @@ fn instructions(kind: &str, folder: &std::path::Path) -> Option<u64> {
         .arg(std::env::current_exe().unwrap())
         .args(["work", kind, &calls.to_string()])
         .arg(folder)
-        .env("PAUSE", "1")
+        .env("PAUSE", "64:10000")
         .stdout(std::process::Stdio::null())
         .status()
         .ok()?;
@@ -277,11 +298,12 @@ fn instructions(kind: &str, folder: &std::path::Path) -> Option<u64> {
     Some(total.trim().parse::<u64>().ok()? / calls)
 }
 
-/// CPU seconds of a whole process, all threads, for `calls` calls.
+/// CPU seconds of a whole process, all threads, for `calls` calls in bursts of 256.
 fn cpu(kind: &str, folder: &std::path::Path, calls: usize) -> f64 {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["work", kind, &calls.to_string()])
         .arg(folder)
+        .env("PAUSE", "256:1000")
         .output()
         .unwrap();
     assert!(

@@ -94,7 +94,7 @@ impl Sealer {
         let model = attempt.model.as_deref().unwrap_or_default();
         let billed = Billed::new(provider, model, usage, &attempt.terms, record.started_at());
         // A price function may be a user's.
-        let cost = catch_unwind(AssertUnwindSafe(|| prices.price(&billed)));
+        let cost = catch_unwind(AssertUnwindSafe(|| prices.amount(&billed)));
         Some(cost.unwrap_or_else(|_| Cost::unknown(Reason::PricingFailed)))
     }
 
