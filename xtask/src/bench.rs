@@ -2,21 +2,32 @@
 
 use crate::shell::{self, Done, say};
 
+/// Names for the command line, crates, and their benches.
+const BENCHES: [(&str, &str, &str); 6] = [
+    ("overhead", "campanile", "overhead"),
+    ("ledger", "campanile-sinks", "ledger"),
+    ("lines", "campanile-sinks", "lines"),
+    ("price", "campanile-pricing", "price"),
+    ("sse", "campanile-protocols", "sse"),
+    ("redact", "campanile-redact", "throughput"),
+];
+
 pub(crate) fn run(filter: &[&str]) -> Done {
-    let wanted = |name: &str| filter.is_empty() || filter.contains(&name);
-    if wanted("overhead") {
-        shell::run(
-            "cargo",
-            &[
-                "bench",
-                "--quiet",
-                "-p",
-                "campanile-tests",
-                "--bench",
-                "overhead",
-            ],
-        )?;
+    let known = BENCHES.map(|(name, _, _)| name);
+    if let Some(wrong) = filter.iter().find(|name| !known.contains(name)) {
+        return Err(format!(
+            "there is no bench `{wrong}`; there are: {}",
+            known.join(", ")
+        ));
     }
-    say("done");
+    for (name, package, bench) in BENCHES {
+        if filter.is_empty() || filter.contains(&name) {
+            say(&format!("\n{name}"));
+            shell::run(
+                "cargo",
+                &["bench", "--quiet", "-p", package, "--bench", bench],
+            )?;
+        }
+    }
     Ok(())
 }

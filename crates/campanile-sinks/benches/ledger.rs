@@ -26,20 +26,21 @@ const ROUNDS: usize = 3;
 /// Runs in processes of their own.
 const OURS: &str = "--ours";
 const BARE: &str = "--bare";
+/// Only what both make before they begin, to be taken off.
+const MAKE_EVENTS: &str = "--make-events";
+const READ_ROWS: &str = "--read-rows";
 
-fn events(count: usize) -> Vec<Event> {
-    let ids = Ids::seeded(7);
-    let sessions: Vec<_> = (0..count.div_ceil(60))
-        .map(|i| SessionId::new(&format!("session-{i}")).unwrap())
-        .collect();
+/// The calls of these numbers. They are made group by group: a recorder hands over what it has just sealed.
+fn events(calls: std::ops::Range<usize>, ids: &Ids) -> Vec<Event> {
+    let session = |i: usize| SessionId::new(&format!("session-{}", i / 60)).unwrap();
     let models = ["gpt-4.1", "nova-3", "sonic-2"];
     let providers = ["openai", "deepgram", "cartesia"];
-    (0..count)
+    calls
         .map(|i| {
             let at = Timestamp(1_795_485_029_000_000 + i as i64 * 20_000);
             let stage = ["llm", "stt", "tts"][i % 3];
             let mut call = CallEvent::new(ids.next(at), stage.into(), at, Outcome::Completed);
-            call.session = Some(sessions[i / 60].clone());
+            call.session = Some(session(i));
             call.turn = Some((i % 60) as u32 / 3);
             let mut timing = Timing::default();
             timing.elapsed = Span(600_000_000 + i as u64 * 1_000);
@@ -69,12 +70,23 @@ fn main() {
     let count = |args: &[String]| args.iter().filter_map(|arg| arg.parse().ok()).next();
     match args.as_slice() {
         [run, path, count] if run == OURS => {
-            let events = events(count.parse().unwrap());
-            ours(Path::new(path), &events).tell();
+            ours(Path::new(path), count.parse().unwrap()).tell();
         }
         [run, path, ledger] if run == BARE => {
             let rows = Rows::of(Path::new(ledger));
             bare(&rows, Path::new(path)).tell();
+        }
+        [run, count] if run == MAKE_EVENTS => {
+            let (ids, count) = (Ids::seeded(7), count.parse().unwrap());
+            for first in (0..count).step_by(GROUP) {
+                std::hint::black_box(events(first..count.min(first + GROUP), &ids));
+            }
+        }
+        [run, ledger] if run == READ_ROWS => {
+            let rows = Rows::of(Path::new(ledger));
+            for (calls, parts) in rows.calls.chunks(GROUP).zip(rows.parts.chunks(GROUP)) {
+                std::hint::black_box((calls.to_vec(), parts.to_vec()));
+            }
         }
         args => measure(count(args).unwrap_or(200_000)),
     }
@@ -107,12 +119,54 @@ fn measure(count: usize) {
         .collect();
     println!("calls                          {count}, {PAIRS} pairs of processes");
     compare(&pairs, count);
+    instructions(dir.path());
     let stats = Reader::open(&path).unwrap().stats().unwrap();
     println!(
         "bytes a call                   {}",
         stats.file_bytes / count as u64
     );
     report(&path);
+}
+
+/// Instructions of all threads, which no noise touches: where valgrind is there.
+fn instructions(dir: &Path) {
+    let count = 20_000;
+    let (ledger, bare) = (dir.join("counted.db"), dir.join("counted-bare.db"));
+    let of = |arguments: &[&OsStr]| -> Option<f64> {
+        let out = dir.join("callgrind.out");
+        let mut valgrind = Command::new("valgrind");
+        valgrind
+            .args(["--tool=callgrind", "-q"])
+            .env("COUNTED", "1");
+        valgrind.arg(format!("--callgrind-out-file={}", out.display()));
+        valgrind
+            .arg(std::env::current_exe().unwrap())
+            .args(arguments);
+        valgrind
+            .output()
+            .ok()
+            .filter(|output| output.status.success())?;
+        let text = std::fs::read_to_string(out).ok()?;
+        let total = text
+            .lines()
+            .find_map(|line| line.strip_prefix("totals: "))?;
+        total.trim().parse().ok()
+    };
+    let calls = count.to_string();
+    let ours = of(&[OURS.as_ref(), ledger.as_ref(), calls.as_ref()]);
+    let events = of(&[MAKE_EVENTS.as_ref(), calls.as_ref()]);
+    let bare = of(&[BARE.as_ref(), bare.as_ref(), ledger.as_ref()]);
+    let rows = of(&[READ_ROWS.as_ref(), ledger.as_ref()]);
+    let (Some(ours), Some(events), Some(bare), Some(rows)) = (ours, events, bare, rows) else {
+        println!("instructions                   not counted: valgrind is not there");
+        return;
+    };
+    let a_call = |instructions: f64| instructions / f64::from(count);
+    let (ours, bare) = (a_call(ours - events), a_call(bare - rows));
+    println!(
+        "instructions, all threads      {ours:.0} a call, bare SQLite {bare:.0}: ratio {:.3}",
+        ours / bare
+    );
 }
 
 /// One run in a process of its own: what one leaves behind in memory does not slow the other.
@@ -181,6 +235,7 @@ fn compare(pairs: &[(Taken, Taken)], count: usize) {
 }
 
 /// What a run has taken: on the clock, and of the processor over all threads.
+#[derive(Default)]
 struct Taken {
     wall: Duration,
     cpu: Duration,
@@ -190,15 +245,12 @@ struct Taken {
 }
 
 impl Taken {
-    fn by(work: impl FnOnce() -> Duration) -> Self {
+    /// Adds what one group takes. What lies between the groups (making them) is not counted.
+    fn add(&mut self, work: impl FnOnce() -> Duration) {
         let (cpu, started) = (cpu(), Instant::now());
-        let recording = work();
-        Self {
-            wall: started.elapsed(),
-            cpu: self::cpu() - cpu,
-            recording,
-            commits: 0,
-        }
+        self.recording += work();
+        self.wall += started.elapsed();
+        self.cpu += self::cpu() - cpu;
     }
 
     fn tell(&self) {
@@ -208,34 +260,33 @@ impl Taken {
     }
 }
 
-/// User and system time of this process, all threads, in steps of 10 ms.
+/// User and system time of this process, all threads.
 fn cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let ticks: u64 = fields
-        .split(' ')
-        .skip(11)
-        .take(2)
-        .map(|ticks| ticks.parse::<u64>().unwrap())
-        .sum();
-    Duration::from_millis(ticks * 10)
+    // valgrind shows programs no vDSO, and rustix wants to read it.
+    if std::env::var_os("COUNTED").is_some() {
+        return Duration::ZERO;
+    }
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// One thread: `record` until a group is full, then `flush`. The time in `record`, and of everything.
-fn ours(path: &Path, events: &[Event]) -> Taken {
+fn ours(path: &Path, count: usize) -> Taken {
     let ledger = Ledger::open(LedgerOptions::new(path), Clock::system()).unwrap();
-    let mut taken = Taken::by(|| {
-        let mut recording = Duration::ZERO;
-        for group in events.chunks(GROUP) {
+    let ids = Ids::seeded(7);
+    let mut taken = Taken::default();
+    for first in (0..count).step_by(GROUP) {
+        let group = events(first..count.min(first + GROUP), &ids);
+        taken.add(|| {
             let handing_over = Instant::now();
-            for event in group {
+            for event in &group {
                 ledger.record(event);
             }
-            recording += handing_over.elapsed();
+            let recording = handing_over.elapsed();
             assert!(ledger.flush(Duration::from_secs(60)));
-        }
-        recording
-    });
+            recording
+        });
+    }
     taken.commits = ledger.state().commits;
     assert!(ledger.close(Duration::from_secs(60)));
     taken
@@ -280,9 +331,11 @@ fn bare(rows: &Rows, path: &Path) -> Taken {
         };
         conn.execute_batch(sql).unwrap();
     }
-    let groups = rows.calls.chunks(GROUP).zip(rows.parts.chunks(GROUP));
-    let insert = || {
-        for (calls, parts) in groups {
+    let mut taken = Taken::default();
+    for (calls, parts) in rows.calls.chunks(GROUP).zip(rows.parts.chunks(GROUP)) {
+        // Copied, so that they are as fresh in the cache as the events on the other side.
+        let (calls, parts) = (calls.to_vec(), parts.to_vec());
+        taken.add(|| {
             conn.execute_batch("BEGIN IMMEDIATE").unwrap();
             {
                 let mut put_call = conn
@@ -291,16 +344,16 @@ fn bare(rows: &Rows, path: &Path) -> Taken {
                 let mut put_part = conn
                     .prepare_cached("INSERT INTO part VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
                     .unwrap();
-                for (call, part) in calls.iter().zip(parts) {
+                for (call, part) in calls.iter().zip(&parts) {
                     put_call.execute(rusqlite::params_from_iter(call)).unwrap();
                     put_part.execute(rusqlite::params_from_iter(part)).unwrap();
                 }
             }
             conn.execute_batch("COMMIT").unwrap();
-        }
-        Duration::ZERO
-    };
-    Taken::by(insert)
+            Duration::ZERO
+        });
+    }
+    taken
 }
 
 fn report(path: &Path) {
