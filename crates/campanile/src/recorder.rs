@@ -7,17 +7,19 @@ use crate::budgets::{self, Budget};
 use crate::seal::Sealer;
 use crate::summary::Summary;
 use campanile_core::{
-    CALL_REV, CallEvent, CallId, Cost, Event, FieldValue, Handed, Intake, LossEvent, Outcome,
-    Reason, Record, Redactions, Session, SessionEvent, Sink, Span, Tick, Turn, TurnEvent, Usage,
-    UsageEvent,
+    Attempt, CALL_REV, CallEvent, CallId, Content, Cost, Event, FieldValue, Handed, Intake, Level,
+    LogEvent, LossEvent, Name, Outcome, Reason, Record, Redactions, Session, SessionEvent, Sink,
+    Span, Tick, Turn, TurnEvent, Usage, UsageEvent,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often open calls are checkpointed.
 const CHECKPOINT_EVERY: Span = Span(1_000_000_000);
+/// How many models without a price are told.
+const MAX_UNPRICED: usize = 256;
 /// How long a turn that is over waits for its calls.
 const TURN_GRACE: Span = Span(5_000_000_000);
 
@@ -40,6 +42,8 @@ struct State {
     turns: Vec<(Turn, Tick)>,
     summary: Summary,
     budgets: Vec<Budget>,
+    /// Models without a price that were told.
+    unpriced: HashSet<(Name, Name)>,
     sinks_failed: u64,
 }
 
@@ -61,6 +65,7 @@ impl Recorder {
             turns: Vec::new(),
             summary,
             budgets,
+            unpriced: HashSet::new(),
             sinks_failed: 0,
         };
         Self {
@@ -90,10 +95,7 @@ impl Recorder {
     /// Closes what is still open, for a clean end.
     pub(crate) fn close_open_calls(&self) {
         for record in self.intake.open_calls() {
-            record.close(
-                Outcome::Cancelled,
-                Some(campanile_core::Name::from_static("shutdown")),
-            );
+            record.close(Outcome::Cancelled, Some(Name::from_static("shutdown")));
         }
         self.run_once();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,9 +172,13 @@ impl Recorder {
         state.summary.call(&call);
         let now = self.intake.clock().now();
         let alerts = budgets::count(&mut state.budgets, now, &call);
+        let unpriced: Vec<_> = call.attempts.iter().filter_map(without_price).collect();
         self.give(state, &Event::Call(Box::new(call)));
         for alert in alerts {
             self.give(state, &Event::Alert(Box::new(alert)));
+        }
+        for (provider, model) in unpriced {
+            self.tell_unpriced(state, provider, model);
         }
         self.intake.recycle(record);
     }
@@ -274,7 +280,7 @@ impl Recorder {
         self.give(state, &Event::Turn(Box::new(event)));
     }
 
-    fn seal_session(&self, state: &mut State, session: &Session, reason: campanile_core::Name) {
+    fn seal_session(&self, state: &mut State, session: &Session, reason: Name) {
         // Its turns come first, also those that still wait for a call.
         let of_session = |(turn, _): &(Turn, Tick)| turn.session().id() == session.id();
         let (over, waiting) = std::mem::take(&mut state.turns)
@@ -295,6 +301,24 @@ impl Recorder {
         self.give(state, &Event::Session(Box::new(event)));
     }
 
+    /// Warns of a model without a price, once.
+    fn tell_unpriced(&self, state: &mut State, provider: Name, model: Name) {
+        let new = state.unpriced.len() < MAX_UNPRICED
+            && state.unpriced.insert((provider.clone(), model.clone()));
+        if !new {
+            return;
+        }
+        let text = format!(
+            "no price for `{model}` of `{provider}`: its cost has no upper bound; add a row to the file of [prices]"
+        );
+        let mut log = LogEvent::new(self.intake.clock().now(), Level::Warn, "campanile");
+        log.message = Some(
+            self.sealer
+                .redact(&Content::new(text), &mut Redactions::default()),
+        );
+        self.give(state, &Event::Log(Box::new(log)));
+    }
+
     fn tell_losses(&self, state: &mut State) {
         let lost = self.intake.take_lost_logs();
         if lost > 0 {
@@ -312,6 +336,26 @@ impl Recorder {
             state.sinks_failed += 1;
         }
     }
+}
+
+/// Who served an attempt that has no price.
+fn without_price(attempt: &Attempt) -> Option<(Name, Name)> {
+    let why = &attempt.cost.as_ref()?.why;
+    let unpriced = |why: &Reason| {
+        matches!(
+            why,
+            Reason::UnknownModel
+                | Reason::KnownButUnpriced
+                | Reason::UnpricedMeter(_)
+                | Reason::PricingFailed
+        )
+    };
+    why.iter().any(unpriced).then(|| {
+        (
+            attempt.provider.clone().unwrap_or_default(),
+            attempt.model.clone().unwrap_or_default(),
+        )
+    })
 }
 
 /// Adds a call to the totals of its turn and its session.

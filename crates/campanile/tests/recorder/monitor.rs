@@ -106,6 +106,26 @@ async fn a_price_that_panics_leaves_an_unknown_cost() {
 }
 
 #[tokio::test]
+async fn a_model_without_a_price_is_warned_of_once() {
+    let bench = bench(|builder| builder.prices(campanile::pricing::Book::standard()));
+
+    for _ in 0..2 {
+        let mut reply = stage(&bench.monitor, three)
+            .oneshot(Ask(None))
+            .await
+            .unwrap();
+        while reply.next().await.is_some() {}
+    }
+
+    let log = bench.only("log");
+    assert_eq!(
+        (&log["level"], &log["target"]),
+        (&json!("warn"), &json!("campanile"))
+    );
+    assert_eq!(bench.of("call")[1]["cost"]["at_most"], json!(null));
+}
+
+#[tokio::test]
 async fn a_sink_that_panics_is_counted_and_the_others_go_on() {
     struct Broken;
     impl Sink for Broken {
