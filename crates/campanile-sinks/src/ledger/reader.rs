@@ -1120,7 +1120,7 @@ fn detail(
         started_at: Timestamp(call.at),
         outcome: call.outcome,
         reason: more.reason.map(text),
-        timing: more.timing,
+        timing: more.timing.and_then(|timing| timing.get()),
         failure: more.failure.as_ref().map(failure),
         spoken: more.spoken,
         redactions: more
@@ -1165,7 +1165,7 @@ fn attempt(part: &RawPart, names: &Dictionary) -> AttemptRow {
         requested_model: more.requested_model.map(text),
         request_id: more.request_id.map(text),
         terms: more.terms.to_terms(),
-        timing: more.timing,
+        timing: more.timing.and_then(|timing| timing.get()),
         outcome: part_outcome(part.flags),
         failure: more.failure.as_ref().map(failure),
         usage: part.has_usage.then(|| codec::unpack_usage(&part.usage)),

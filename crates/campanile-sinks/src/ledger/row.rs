@@ -178,6 +178,43 @@ impl<'a> FailureRow<'a> {
     }
 }
 
+/// Times of a call or an attempt: as they are, or as they were packed. The writer hands packed ones on without a look.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Times<'a> {
+    Known(Timing),
+    Packed(&'a [u8]),
+}
+
+impl Times<'_> {
+    fn pack(&self, out: &mut Vec<u8>) {
+        match self {
+            Times::Packed(bytes) => out.blob(bytes),
+            Times::Known(timing) => {
+                let at = out.len();
+                out.push(0);
+                pack_timing(out, timing);
+                // Seven numbers of at most ten bytes: the length is one byte.
+                out[at] = u8::try_from(out.len() - at - 1).unwrap_or(u8::MAX);
+            }
+        }
+    }
+
+    /// The times, if they make sense.
+    pub(super) fn get(&self) -> Option<Timing> {
+        match self {
+            Times::Known(timing) => Some(*timing),
+            Times::Packed(bytes) => unpack_timing(&mut Unpack(bytes)),
+        }
+    }
+}
+
+/// Compared by what they say.
+impl PartialEq for Times<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
 fn pack_timing(out: &mut Vec<u8>, timing: &Timing) {
     let flags = u64::from(timing.first_item.is_some())
         | u64::from(timing.longest_gap.is_some()) << 1
@@ -227,7 +264,7 @@ fn unpack_timing(from: &mut Unpack<'_>) -> Option<Timing> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct CallDetail<'a> {
     pub(super) reason: Option<&'a str>,
-    pub(super) timing: Option<Timing>,
+    pub(super) timing: Option<Times<'a>>,
     pub(super) failure: Option<FailureRow<'a>>,
     pub(super) spoken: Option<Measure>,
     pub(super) redactions: Vec<(&'a str, u32)>,
@@ -239,7 +276,7 @@ impl<'a> CallDetail<'a> {
     fn of(call: &'a CallEvent) -> Self {
         Self {
             reason: call.reason.as_deref(),
-            timing: call.timing,
+            timing: call.timing.map(Times::Known),
             failure: call.failure.as_ref().map(FailureRow::of),
             spoken: call.spoken,
             redactions: call.redactions.iter().collect(),
@@ -269,7 +306,7 @@ impl<'a> CallDetail<'a> {
             words.word(out, reason)?;
         }
         if let Some(timing) = &self.timing {
-            pack_timing(out, timing);
+            timing.pack(out);
         }
         if let Some(failure) = &self.failure {
             failure.pack(out, words)?;
@@ -305,7 +342,7 @@ impl<'a> CallDetail<'a> {
             detail.reason = Some(words.word(from)?);
         }
         if flags & 2 != 0 {
-            detail.timing = Some(unpack_timing(from)?);
+            detail.timing = Some(Times::Packed(from.blob()?));
         }
         if flags & 4 != 0 {
             detail.failure = Some(FailureRow::unpack(from, words)?);
@@ -437,7 +474,7 @@ pub(super) struct PartDetail<'a> {
     pub(super) requested_model: Option<&'a str>,
     pub(super) request_id: Option<&'a str>,
     pub(super) terms: TermsRow<'a>,
-    pub(super) timing: Option<Timing>,
+    pub(super) timing: Option<Times<'a>>,
     pub(super) failure: Option<FailureRow<'a>>,
     pub(super) book: &'a str,
     pub(super) why: &'a [u8],
@@ -550,7 +587,7 @@ impl<'a> PartDetail<'a> {
             self.terms.pack(out, words)?;
         }
         if let Some(timing) = &self.timing {
-            pack_timing(out, timing);
+            timing.pack(out);
         }
         if let Some(failure) = &self.failure {
             failure.pack(out, words)?;
@@ -577,7 +614,7 @@ impl<'a> PartDetail<'a> {
             detail.terms = TermsRow::unpack(from, words)?;
         }
         if flags & 8 != 0 {
-            detail.timing = Some(unpack_timing(from)?);
+            detail.timing = Some(Times::Packed(from.blob()?));
         }
         if flags & 16 != 0 {
             detail.failure = Some(FailureRow::unpack(from, words)?);
@@ -686,7 +723,7 @@ impl<'a> PartRow<'a> {
         self.detail.requested_model = attempt.requested_model.as_deref();
         self.detail.request_id = attempt.request_id.as_deref();
         self.detail.terms = TermsRow::of(&attempt.terms);
-        self.detail.timing = attempt.timing;
+        self.detail.timing = attempt.timing.map(Times::Known);
         self.detail.failure = attempt.failure.as_ref().map(FailureRow::of);
         self
     }
