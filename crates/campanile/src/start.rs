@@ -131,14 +131,8 @@ fn ledger(options: &config::LedgerTable, clock: &Clock) -> Result<Ledger, StartE
     };
     let options = LedgerOptions::new(&options.path).durability(durability);
     let options = options.tell(|trouble| {
-        let (path, why, waiting) = (
-            trouble.path.display(),
-            &trouble.message,
-            trouble.waiting_events,
-        );
-        tell(&format!(
-            "the ledger {path} cannot be written: {why}; {waiting} events wait in memory"
-        ));
+        let (why, waiting) = (&trouble.message, trouble.waiting_events);
+        tell(&format!("{why}; events that wait in memory: {waiting}"));
     });
     Ledger::open(options, clock.clone()).map_err(StartError::of)
 }
