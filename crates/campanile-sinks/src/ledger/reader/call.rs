@@ -1,0 +1,232 @@
+//! Calls with all that is known of them.
+
+use super::{
+    names::{names, session_names},
+    query::{Filter, Query},
+    scan::{RawCall, RawPart, scan},
+};
+use crate::ledger::{
+    codec::{self, Unpack},
+    row::{CallDetail, FailureRow, PartDetail, part_outcome, unpack_reasons},
+    store::Dictionary,
+    sum::Sum,
+};
+use campanile_core::{CallId, Cost, Measure, Meter, Outcome, Terms, Timestamp, Timing, Usage};
+use rusqlite::Connection;
+use serde::Serialize;
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+/// One call with its attempts.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct LedgerCall {
+    /// The id that it was appended under, or else its own.
+    pub id: String,
+    /// Its session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Its turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+    /// Its stage.
+    pub stage: String,
+    /// When it was opened.
+    pub started_at: Timestamp,
+    /// How it ended; absent while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Why, in a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where its time went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<LedgerFailure>,
+    /// How much was said in the reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spoken: Option<Measure>,
+    /// What was masked in its texts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub redactions: BTreeMap<String, u32>,
+    /// Labels that its stage was given.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Its attempts.
+    pub attempts: Vec<AttemptRow>,
+    /// What all attempts used.
+    pub usage: Usage,
+    /// What all attempts cost.
+    pub cost: Cost,
+    /// What of that nobody heard.
+    pub wasted: Cost,
+    /// The sum of all counts, of meters that this version does not know too.
+    pub qty: u64,
+}
+
+/// One attempt of a call.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct AttemptRow {
+    /// Its number.
+    pub n: u32,
+    /// Who bills.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The model that was asked for, where another one served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_model: Option<String>,
+    /// The provider's id of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The conditions of the price.
+    pub terms: Terms,
+    /// Where its time went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<LedgerFailure>,
+    /// What it used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Counts of meters that a newer version has written, by number.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unnamed: BTreeMap<u64, u64>,
+    /// What it cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+}
+
+/// Why a call or an attempt failed. Its texts are in [`Reader::errors`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LedgerFailure {
+    /// The kind.
+    pub kind: &'static str,
+    /// The provider's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Whether another try may help.
+    pub retryable: bool,
+    /// How long the provider asked to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_us: Option<u64>,
+    /// The same for the same trouble.
+    pub fingerprint: String,
+}
+
+/// Hands out calls with all that is known of them.
+pub(super) fn each_call(
+    conn: &Connection,
+    query: &Query,
+    mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
+) -> rusqlite::Result<()> {
+    let names = names(conn)?;
+    let sessions = session_names(conn)?;
+    let Some(filter) = Filter::of(conn, query, &names)? else {
+        return Ok(());
+    };
+    scan(conn, true, |call, parts| {
+        match filter.takes(call.at, call.stage, call.session) {
+            true => each(detail(call, parts, &names, &sessions)),
+            false => ControlFlow::Continue(()),
+        }
+    })
+}
+
+fn detail(
+    call: &RawCall,
+    parts: &[RawPart],
+    names: &Dictionary,
+    sessions: &Dictionary,
+) -> LedgerCall {
+    let text = |text: &str| text.to_owned();
+    let more = CallDetail::unpack(&mut Unpack(&call.body), &names).unwrap_or_default();
+    let mut sum = Sum::default();
+    for part in parts {
+        sum.part(part.portion(call.outcome));
+    }
+    LedgerCall {
+        id: call
+            .outside
+            .clone()
+            .unwrap_or_else(|| CallId(u128::from_be_bytes(call.id)).to_string()),
+        session: call
+            .session
+            .and_then(|id| sessions.0.get(&id))
+            .map(|name| text(name)),
+        turn: call.turn,
+        stage: names
+            .0
+            .get(&call.stage)
+            .map_or(String::new(), |name| text(name)),
+        started_at: Timestamp(call.at),
+        outcome: call.outcome,
+        reason: more.reason.map(text),
+        timing: more.timing.and_then(|timing| timing.get()),
+        failure: more.failure.as_ref().map(failure),
+        spoken: more.spoken,
+        redactions: more
+            .redactions
+            .iter()
+            .map(|&(kind, count)| (text(kind), count))
+            .collect(),
+        labels: more
+            .labels
+            .iter()
+            .map(|&(name, value)| (text(name), text(value)))
+            .collect(),
+        attempts: parts.iter().map(|part| attempt(part, names)).collect(),
+        usage: sum.usage,
+        cost: sum.cost.to_cost(),
+        wasted: sum.wasted.to_cost(),
+        qty: parts.iter().fold(0, |qty, part| {
+            qty.saturating_add(codec::quantity(&part.usage))
+        }),
+    }
+}
+
+fn failure(row: &FailureRow<'_>) -> LedgerFailure {
+    LedgerFailure {
+        kind: row.kind_name(),
+        code: row.code.map(str::to_owned),
+        retryable: row.retryable,
+        retry_after_us: row.retry_after_us,
+        fingerprint: row.fingerprint.to_owned(),
+    }
+}
+
+fn attempt(part: &RawPart, names: &Dictionary) -> AttemptRow {
+    let text = |text: &str| text.to_owned();
+    let name = |id: Option<i64>| id.and_then(|id| names.0.get(&id)).map(|name| text(name));
+    let more = PartDetail::unpack(&mut Unpack(&part.body), &names).unwrap_or_default();
+    let unnamed = codec::meters(&part.usage).filter(|metered| metered.meter >= Meter::COUNT as u64);
+    AttemptRow {
+        n: part.n,
+        provider: name(part.provider),
+        model: name(part.model),
+        requested_model: more.requested_model.map(text),
+        request_id: more.request_id.map(text),
+        terms: more.terms.to_terms(),
+        timing: more.timing.and_then(|timing| timing.get()),
+        outcome: part_outcome(part.flags),
+        failure: more.failure.as_ref().map(failure),
+        usage: part.has_usage.then(|| codec::unpack_usage(&part.usage)),
+        unnamed: unnamed
+            .map(|metered| (metered.meter, metered.count.at_least))
+            .collect(),
+        cost: part.cost.map(|bounds| Cost {
+            book: campanile_core::Name::outside(more.book).unwrap_or_default(),
+            why: unpack_reasons(more.why),
+            ..bounds.to_cost()
+        }),
+    }
+}

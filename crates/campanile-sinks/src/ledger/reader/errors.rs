@@ -1,0 +1,96 @@
+//! Failed calls by fingerprint.
+
+use super::{
+    names::names,
+    query::{Filter, Query},
+};
+use crate::ledger::row::FailureRow;
+use campanile_core::Timestamp;
+use rusqlite::Connection;
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// Calls that failed in the same way.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct FailureGroup {
+    /// The same for the same trouble.
+    pub fingerprint: String,
+    /// The kind.
+    pub kind: &'static str,
+    /// The provider's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Calls.
+    pub count: u64,
+    /// When the first of them was opened.
+    pub first_at: Timestamp,
+    /// When the last of them was opened.
+    pub last_at: Timestamp,
+    /// Their stages.
+    pub stages: Vec<String>,
+    /// The redacted texts of the error and its sources.
+    pub chain: Vec<String>,
+    /// The redacted backtrace of the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backtrace: Option<String>,
+}
+
+pub(super) fn failure_groups(
+    conn: &Connection,
+    query: &Query,
+) -> rusqlite::Result<Vec<FailureGroup>> {
+    let names = names(conn)?;
+    let word = |id: Option<i64>| {
+        id.and_then(|id| names.0.get(&id))
+            .map(|text| text.to_string())
+    };
+    let Some(filter) = Filter::of(conn, query, &names)? else {
+        return Ok(Vec::new());
+    };
+    let mut groups: HashMap<i64, (u64, i64, i64, Vec<i64>)> = HashMap::new();
+    let mut statement =
+        conn.prepare("SELECT failure, at, stage, session FROM call WHERE failure IS NOT NULL")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, at, stage): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if filter.takes(at, stage, row.get(3)?) {
+            let (count, first, last, stages) = groups.entry(id).or_insert((0, at, at, Vec::new()));
+            (*count, *first, *last) = (*count + 1, at.min(*first), at.max(*last));
+            if !stages.contains(&stage) {
+                stages.push(stage);
+            }
+        }
+    }
+    let mut texts =
+        conn.prepare("SELECT kind, code, chain, backtrace FROM failure WHERE id = ?1")?;
+    let mut list = Vec::new();
+    for (id, (count, first, last, stages)) in groups {
+        type Texts = (u8, Option<i64>, String, Option<String>);
+        let texts: Option<Texts> =
+            rusqlite::OptionalExtension::optional(texts.query_row([id], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            }))?;
+        let (kind, code, chain, backtrace) = texts.unwrap_or_default();
+        list.push(FailureGroup {
+            fingerprint: word(Some(id)).unwrap_or_default(),
+            kind: FailureRow {
+                kind,
+                ..FailureRow::default()
+            }
+            .kind_name(),
+            code: word(code),
+            count,
+            first_at: Timestamp(first),
+            last_at: Timestamp(last),
+            stages: stages
+                .into_iter()
+                .filter_map(|stage| word(Some(stage)))
+                .collect(),
+            chain: serde_json::from_str(&chain).unwrap_or_default(),
+            backtrace,
+        });
+    }
+    list.sort_by(|a, b| (b.count, &a.fingerprint).cmp(&(a.count, &b.fingerprint)));
+    Ok(list)
+}

@@ -1,0 +1,69 @@
+//! Sums that stand for calls which did not fit into memory.
+
+use super::report::{Place, ReportRow};
+use crate::ledger::{row::outcome_of, store::Dictionary, sum::Sum};
+use campanile_core::Timestamp;
+use rusqlite::Connection;
+
+/// A sum that stands for calls that did not fit into memory.
+pub(super) struct FoldRow {
+    id: String,
+    pub(super) place: Place,
+    pub(super) sum: Sum,
+}
+
+impl FoldRow {
+    pub(super) fn to_json(&self, names: &Dictionary) -> serde_json::Value {
+        let name = |id: Option<i64>| id.and_then(|id| names.0.get(&id));
+        let mut json =
+            serde_json::to_value(ReportRow::of(Vec::new(), &self.sum)).unwrap_or_default();
+        if let Some(map) = json.as_object_mut() {
+            map.remove("keys");
+            map.insert("id".into(), self.id.as_str().into());
+            map.insert("folded".into(), self.sum.calls.into());
+            map.insert("qty".into(), self.sum.usage.quantity().into());
+            map.insert(
+                "started_at".into(),
+                Timestamp(self.place.at).to_string().into(),
+            );
+            let place = [
+                ("stage", Some(self.place.stage)),
+                ("provider", self.place.provider),
+                ("model", self.place.model),
+            ];
+            for (key, id) in place {
+                if let Some(text) = name(id) {
+                    map.insert(key.into(), (&**text).into());
+                }
+            }
+            if let Some(outcome) = self.place.outcome {
+                map.insert("outcome".into(), outcome.name().into());
+            }
+        }
+        json
+    }
+}
+
+pub(super) fn folds(conn: &Connection) -> rusqlite::Result<Vec<FoldRow>> {
+    conn.prepare(
+        "SELECT run, seq, at, stage, provider, model, outcome, body FROM fold ORDER BY run, seq",
+    )?
+    .query_map([], |row| {
+        let (run, seq): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let place = Place {
+            at: row.get(2)?,
+            stage: row.get(3)?,
+            session: None,
+            provider: row.get(4)?,
+            model: row.get(5)?,
+            outcome: outcome_of(row.get(6)?),
+        };
+        let sum = Sum::unpack(row.get_ref(7)?.as_blob()?).unwrap_or_default();
+        Ok(FoldRow {
+            id: format!("fold-{run}-{seq}"),
+            place,
+            sum,
+        })
+    })?
+    .collect()
+}

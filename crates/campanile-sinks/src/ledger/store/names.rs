@@ -1,0 +1,71 @@
+//! Words and their numbers.
+
+use crate::ledger::{
+    codec::{Pack, Unpack},
+    numbers::Numbers,
+    row::{GetWords, PutWords},
+    schema::{Seal, Val},
+};
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::HashMap;
+
+/// Numbers of words, made where there are none.
+pub(super) struct Names<'a> {
+    pub(super) cache: &'a mut Numbers,
+    pub(super) conn: &'a Connection,
+    pub(super) seal: Seal,
+}
+
+impl Names<'_> {
+    pub(super) fn id(&mut self, text: &str) -> rusqlite::Result<i64> {
+        if let Some(&id) = self.cache.get(text) {
+            return Ok(id);
+        }
+        let known = self
+            .conn
+            .prepare_cached("SELECT id FROM name WHERE text = ?1")?;
+        let known = { known }.query_row([text], |row| row.get(0)).optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let next = "SELECT coalesce(max(id), 0) + 1 FROM name";
+                let id: i64 = self
+                    .conn
+                    .prepare_cached(next)?
+                    .query_row([], |row| row.get(0))?;
+                let row = [Val::Int(id), Val::Text(text)];
+                let crc = self.seal.of(&row);
+                self.conn
+                    .prepare_cached("INSERT INTO name VALUES(?1, ?2, ?3)")?
+                    .execute((id, text, crc))?;
+                id
+            }
+        };
+        self.cache.insert(text.into(), id);
+        Ok(id)
+    }
+
+    pub(super) fn maybe(&mut self, text: Option<&str>) -> rusqlite::Result<Option<i64>> {
+        text.map(|text| self.id(text)).transpose()
+    }
+}
+
+impl PutWords for Names<'_> {
+    type Error = rusqlite::Error;
+    fn word(&mut self, out: &mut Vec<u8>, text: &str) -> rusqlite::Result<()> {
+        let id = self.id(text)?;
+        Pack::uint(out, id as u64);
+        Ok(())
+    }
+}
+
+/// Words of rows, by their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Dictionary(pub(crate) HashMap<i64, Box<str>>);
+
+impl<'a> GetWords<'a> for &'a Dictionary {
+    fn word(&self, from: &mut Unpack<'a>) -> Option<&'a str> {
+        let id = i64::try_from(from.uint()?).ok()?;
+        self.0.get(&id).map(|text| &**text)
+    }
+}

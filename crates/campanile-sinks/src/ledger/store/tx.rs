@@ -1,0 +1,170 @@
+//! One transaction under way.
+
+use super::{
+    calls::CALL_COLUMNS,
+    days::DayChange,
+    insert::{Inserts, put},
+    names::Names,
+    parts::PART_COLUMNS,
+};
+use crate::ledger::{
+    buffer::{Fold, Kind},
+    codec::Unpack,
+    numbers::Numbers,
+    row::{CallRow, FailureTexts, PartRow, SessionEdge, TurnRow},
+    schema::{Seal, Val},
+};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+
+/// How many calls one statement inserts, if so many wait: SQLite finds their place in the tree once, not for each.
+pub(super) const TOGETHER: [usize; 2] = [32, 8];
+
+/// A row that cannot be read: bytes of the buffer that make no sense are a bug, and stop nothing.
+const UNREADABLE: &str = "an entry of the buffer cannot be read";
+
+/// One transaction under way.
+pub(super) struct Tx<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) run: i64,
+    pub(super) names: Names<'a>,
+    pub(super) sessions: &'a mut Numbers,
+    pub(super) days: BTreeMap<i64, DayChange>,
+    pub(super) seal: Seal,
+    pub(super) body: Vec<u8>,
+    pub(super) call_rows: Inserts<'a>,
+    pub(super) part_rows: Inserts<'a>,
+    /// Whether any call may be in `open`.
+    pub(super) any_open: bool,
+    /// The number of the next session, once one was asked for: nobody else writes meanwhile.
+    pub(super) next_session: Option<i64>,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn begin(
+        conn: &'a Connection,
+        run: i64,
+        names: &'a mut Numbers,
+        sessions: &'a mut Numbers,
+    ) -> rusqlite::Result<Self> {
+        let any_open = conn
+            .prepare_cached("SELECT EXISTS(SELECT 1 FROM open)")?
+            .query_row([], |row| row.get(0))?;
+        Ok(Self {
+            conn,
+            run,
+            names: Names {
+                cache: names,
+                conn,
+                seal: Seal::default(),
+            },
+            sessions,
+            days: BTreeMap::new(),
+            seal: Seal::default(),
+            body: Vec::new(),
+            call_rows: Inserts::new(conn, "call", CALL_COLUMNS)?,
+            part_rows: Inserts::new(conn, "part", PART_COLUMNS)?,
+            any_open,
+            next_session: None,
+        })
+    }
+
+    /// Writes one entry; says whether it was new.
+    pub(super) fn entry(&mut self, kind: Kind, payload: &[u8]) -> rusqlite::Result<bool> {
+        let mut from = Unpack(payload);
+        let written = match kind {
+            Kind::Call | Kind::Append => self.call_entry(&mut from, kind == Kind::Append),
+            Kind::Usage => self.usage_entry(&mut from),
+            Kind::Turn => TurnRow::unpack(&mut from).map(|row| self.turn(&row)),
+            Kind::Session => {
+                SessionEdge::unpack(&mut from).map(|edge| self.session_edge(&edge).map(|()| true))
+            }
+            Kind::Alert | Kind::Raise => self.alert_entry(&mut from),
+            Kind::Texts => FailureTexts::unpack(&mut from).map(|texts| self.texts(&texts)),
+        };
+        debug_assert!(written.is_some(), "{UNREADABLE}");
+        written.unwrap_or(Ok(false))
+    }
+
+    fn call_entry(&mut self, from: &mut Unpack<'_>, once: bool) -> Option<rusqlite::Result<bool>> {
+        let row = CallRow::unpack(from)?;
+        let created = match self.call(&row) {
+            Ok(created) => created,
+            Err(error) => return Some(Err(error)),
+        };
+        // Behind an id from outside stands one event: what comes again under it changes nothing.
+        let parts = if once && !created { 0 } else { from.uint()? };
+        for _ in 0..parts {
+            let part = PartRow::unpack(from)?;
+            if let Err(error) = self.part(&row.id.0.to_be_bytes(), row.at, &part) {
+                return Some(Err(error));
+            }
+        }
+        Some(Ok(created))
+    }
+
+    fn usage_entry(&mut self, from: &mut Unpack<'_>) -> Option<rusqlite::Result<bool>> {
+        let row = CallRow::unpack(from)?;
+        let part = PartRow::unpack(from)?;
+        Some(
+            self.open(&row)
+                .and_then(|()| self.part(&row.id.0.to_be_bytes(), row.at, &part)),
+        )
+    }
+
+    fn alert_entry(&mut self, from: &mut Unpack<'_>) -> Option<rusqlite::Result<bool>> {
+        let (id, at, json) = (from.text()?, from.int()?, from.text()?);
+        let row = [Val::Text(id), Val::Int(at), Val::Text(json)];
+        let statement = self
+            .conn
+            .prepare_cached("INSERT INTO alert VALUES(?1,?2,?3,?4) ON CONFLICT DO NOTHING");
+        Some(statement.and_then(|mut statement| put(&mut statement, &mut self.seal, &row)))
+    }
+
+    fn texts(&mut self, texts: &FailureTexts<'_>) -> rusqlite::Result<bool> {
+        let id = self.names.id(texts.fingerprint)?;
+        let code = self.names.maybe(texts.code)?;
+        let chain = serde_json::to_string(&texts.chain).unwrap_or_default();
+        let values = [
+            Val::Int(id),
+            Val::Int(texts.kind.into()),
+            Val::maybe(code),
+            Val::Int(texts.at),
+            Val::Text(&chain),
+            texts.backtrace.map_or(Val::Null, Val::Text),
+        ];
+        let statement = "INSERT INTO failure VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT DO NOTHING";
+        put(
+            &mut self.conn.prepare_cached(statement)?,
+            &mut self.seal,
+            &values,
+        )
+    }
+
+    pub(super) fn fold(&mut self, fold: &Fold) -> rusqlite::Result<()> {
+        let key = &fold.key;
+        let stage = self.names.id(&key.stage)?;
+        let provider = self.names.maybe(key.provider.as_deref())?;
+        let model = self.names.maybe(key.model.as_deref())?;
+        self.body.clear();
+        fold.sum.pack(&mut self.body);
+        let values = [
+            Val::Int(self.run),
+            Val::Int(fold.seq),
+            Val::Int(key.hour),
+            Val::Int(stage),
+            Val::maybe(provider),
+            Val::maybe(model),
+            Val::Int(key.outcome as i64),
+            Val::Blob(&self.body),
+        ];
+        let statement =
+            "INSERT INTO fold VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9) ON CONFLICT DO NOTHING";
+        put(
+            &mut self.conn.prepare_cached(statement)?,
+            &mut self.seal,
+            &values,
+        )?;
+        Ok(())
+    }
+}
