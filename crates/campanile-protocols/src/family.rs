@@ -95,7 +95,11 @@ impl Family {
             .split('?')
             .next()
             .unwrap_or_default();
+        if name.is_empty() {
+            return None;
+        }
         Self::counting(name)
+            .or_else(|| Self::copied(name))
             .or_else(|| Self::of_provider(&provider, name))
             .or_else(|| Self::anywhere(name))
     }
@@ -115,9 +119,17 @@ impl Family {
             .then_some(Family::Nothing)
     }
 
+    /// Endpoints that others have copied from OpenAI, and serve beside their own.
+    fn copied(name: &str) -> Option<Self> {
+        match name {
+            _ if name.contains("chat.completions") => Some(Family::Chat),
+            _ if name.contains("responses") => Some(Family::Responses),
+            _ => None,
+        }
+    }
+
     fn of_provider(provider: &str, name: &str) -> Option<Self> {
         let has = |word: &str| name.contains(word);
-        let openai_like = has("chat.completions") || has("responses");
         match provider {
             "deepgram" => Some(match () {
                 () if has("agent") => Family::DeepgramAgent,
@@ -127,17 +139,19 @@ impl Family {
                 () if has("listen") || has("read") => Family::DeepgramRecording,
                 () => return None,
             }),
-            "cohere" if !openai_like && !has("compatibility") => Some(Family::Cohere),
-            "anthropic" if !openai_like => Some(Family::Anthropic),
+            "cohere" if !has("compatibility") => Some(Family::Cohere),
+            "anthropic" => Some(Family::Anthropic),
             "ollama" if has("api.") => Some(Family::Local),
+            "ibm_watsonx" | "watsonx" if !has("chat") => Some(Family::Local),
             "cartesia" if has("tts") => Some(Family::CartesiaSpeech),
-            "google" | "google_vertex" | "gemini" | "vertex"
-                if !openai_like
-                    && !has("messages")
-                    && !has("embeddings")
-                    && !has("raw_predict") =>
-            {
-                Some(Family::Gemini)
+            "google" | "google_vertex" | "gemini" | "vertex" | "google_cloud" => {
+                Self::of_google(name)
+            }
+            // Its messages hold somebody else's under another name.
+            _ if has("raw_predict") || has("rawpredict") => None,
+            "openai" | "azure_openai" if has("live") => Some(Family::Realtime),
+            "minimax" | "hume" | "murf" if !has("completion") && !has("chat") => {
+                Some(Family::Transcripts)
             }
             "assemblyai" | "gladia" | "soniox" | "speechmatics" | "revai" | "rev_ai" => {
                 Some(Family::Transcripts)
@@ -146,12 +160,21 @@ impl Family {
         }
     }
 
+    /// Google serves its own wires, and those of the makers of other models.
+    fn of_google(name: &str) -> Option<Self> {
+        let has = |word: &str| name.contains(word);
+        match () {
+            () if has("recognize") => Some(Family::Transcripts),
+            () if has("messages") || has("raw_predict") || has("rawpredict") => None,
+            () if has("embeddings") => None,
+            () => Some(Family::Gemini),
+        }
+    }
+
     /// Endpoints that mean the same wherever they are served. The order matters: the first match wins.
     fn anywhere(name: &str) -> Option<Self> {
-        const NAMES: [(&str, Family); 27] = [
-            ("chat.completions", Family::Chat),
+        const NAMES: [(&str, Family); 25] = [
             ("realtime", Family::Realtime),
-            ("responses", Family::Responses),
             ("threads", Family::Responses),
             ("audio.transcriptions", Family::Results),
             ("audio.translations", Family::Results),
@@ -264,8 +287,15 @@ mod tests {
             ("deepgram", "deepgram.listen", Family::DeepgramRecording),
             ("ollama", "ollama.api.chat", Family::Local),
             ("newcomer", "newcomer.messages", Family::Anthropic),
+            ("assemblyai", "/v1/chat/completions", Family::Chat),
+            ("openai", "openai.live.ws", Family::Realtime),
+            ("google", "/v1/speech:recognize", Family::Transcripts),
+            ("ibm-watsonx", "/ml/v1/text/embeddings", Family::Local),
         ] {
             assert_eq!(Family::of(provider, endpoint), Some(family), "{endpoint}");
         }
+        // What is served there is told by the messages.
+        let path = "/v1/projects/p/publishers/anthropic/models/claude-x:streamRawPredict";
+        assert_eq!(Family::of("google-vertex", path), None);
     }
 }

@@ -29,7 +29,9 @@ pub type Decoder = crate::Decoder<Gemini>;
 #[derive(Debug, Default)]
 pub struct Gemini {
     turns: Turns,
-    /// The turn of a Live session that reports now.
+    /// This is a Live session: its turns add up.
+    live: bool,
+    /// The turn, or the part of one before a tool was called, that reports now.
     turn: u64,
 }
 
@@ -37,7 +39,17 @@ impl Read for Gemini {
     const PROVIDER: &'static str = "google";
 
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
-        let [candidates, reported, model, id, error, content, event_type] = pick(
+        let [
+            candidates,
+            reported,
+            model,
+            id,
+            error,
+            content,
+            event_type,
+            begun,
+            called,
+        ] = pick(
             message,
             [
                 "candidates",
@@ -47,8 +59,11 @@ impl Read for Gemini {
                 "error",
                 "serverContent",
                 "event_type",
+                "setupComplete",
+                "toolCall",
             ],
         );
+        self.live |= content.or(begun).or(called).is_some();
         out.model(model);
         out.request_id(id);
         if error.is_some() || event == "error" {
@@ -64,6 +79,9 @@ impl Read for Gemini {
         } else if candidates.is_none() {
             self.rest(event_type, message, out);
         }
+        if called.is_some() {
+            self.turn += 1;
+        }
     }
 }
 
@@ -73,9 +91,9 @@ impl Gemini {
             out.tier(pick(raw, ["serviceTier"])[0]);
             let report = metadata(raw);
             if report.says_something() {
-                let sum = match content {
-                    None if self.turn == 0 => report,
-                    _ => self.turns.report(Some(&self.turn.to_string()), report),
+                let sum = match self.live {
+                    false => report,
+                    true => self.turns.report(Some(&self.turn.to_string()), report),
                 };
                 out.report().replace(sum);
             }
@@ -383,6 +401,24 @@ mod tests {
             7
         );
         assert_eq!(noted.moment(), Moment::UtteranceEnd);
+    }
+
+    #[test]
+    fn a_live_session_may_report_beside_its_content() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        for frame in [
+            r#"{"setupComplete":{}}"#,
+            r#"{"toolCall":{"functionCalls":[]},"usageMetadata":{"promptTokenCount":5,"responseTokenCount":1}}"#,
+            r#"{"usageMetadata":{"promptTokenCount":10,"responseTokenCount":2}}"#,
+            r#"{"serverContent":{"turnComplete":true}}"#,
+            r#"{"usageMetadata":{"promptTokenCount":20,"responseTokenCount":3}}"#,
+            r#"{"serverContent":{"turnComplete":true}}"#,
+        ] {
+            decoder.received(Frame::Text(frame), &mut noted);
+        }
+
+        assert_eq!(decoder.inclusive().input_tokens, Some(35));
+        assert_eq!(decoder.inclusive().output_tokens, Some(6));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | chat completions and all that look like them, embeddings | [`openai::chat`] | the last report |
 //! | Responses (HTTP, WebSocket), threads | [`openai::responses`] | reports by id, each once |
-//! | Realtime: OpenAI, Azure, xAI | [`openai::realtime`] | turns, summed |
+//! | Realtime: OpenAI, Azure, xAI; OpenAI Live | [`openai::realtime`] | turns, summed; seconds of a live session |
 //! | transcription, speech, images over HTTP | [`openai::audio`] | the report; characters of the request |
 //! | Anthropic Messages | [`anthropic`] | last value of each field; rounds, summed |
 //! | Gemini, Vertex, Live, Interactions | [`gemini`] | the last report; Live's turns, summed |
@@ -20,7 +20,7 @@
 //! | Ollama, watsonx, TGI, gateways | [`local`] | first input, last output |
 //! | Deepgram | [`deepgram`] | audio and characters as they are sent; reports |
 //! | Cartesia text to speech | [`cartesia::tts`] | characters as they are sent, speech as it comes |
-//! | other speech to text | [`speech`] | the seconds that are stated |
+//! | other speech services | [`speech`] | the seconds and characters that are stated |
 //!
 //! [`family`](family::family) finds the decoder for an endpoint; [`recorded`] reads a recording. [`RequestFacts`] says
 //! before anything is sent how much it can cost at most.

@@ -1,8 +1,8 @@
-//! Servers with a shape of their own: Ollama, watsonx, text-generation-inference, Aleph Alpha, Replicate, and the
-//! gateways that wrap a body in an envelope.
+//! Servers with a shape of their own: Ollama, llama.cpp, LM Studio, SGLang, watsonx, text-generation-inference, Aleph
+//! Alpha, Replicate, Vercel's gateway, and the gateways that wrap a body in an envelope.
 
 use crate::failure;
-use crate::json::{self, count, items, pick};
+use crate::json::{self, at, count, items, pick};
 use crate::openai::usage;
 use crate::report::Report;
 use crate::wire::{Out, Read};
@@ -49,47 +49,56 @@ fn reply(event: &str, message: &str, out: &mut Out<'_>) {
     }
 }
 
+/// Where servers put their counts beside their text; the first that is there counts.
+const INPUT: [&[&str]; 8] = [
+    &["prompt_eval_count"],
+    &["num_tokens_prompt_total"],
+    &["tokens_evaluated"],
+    &["metrics", "input_token_count"],
+    &["meta_info", "prompt_tokens"],
+    &["stats", "input_tokens"],
+    &["input_token_count"],
+    &["usage", "inputTokens"],
+];
+const OUTPUT: [&[&str]; 7] = [
+    &["eval_count"],
+    &["num_tokens_generated"],
+    &["tokens_predicted"],
+    &["details", "generated_tokens"],
+    &["metrics", "output_token_count"],
+    &["meta_info", "completion_tokens"],
+    &["stats", "total_output_tokens"],
+];
+const CACHED: [&[&str]; 3] = [
+    &["meta_info", "cached_tokens"],
+    &["usage", "cachedInputTokens"],
+    &["usage", "inputTokens", "cacheRead"],
+];
+const REASONING: [&[&str]; 3] = [
+    &["stats", "reasoning_output_tokens"],
+    &["usage", "reasoningTokens"],
+    &["usage", "outputTokens", "reasoning"],
+];
+
 /// Reads the counts that servers put beside their text.
 fn counts(message: &str) -> Report {
-    let [
-        prompt,
-        made,
-        prompt_total,
-        made_total,
-        evaluated,
-        predicted,
-        details,
-        metrics,
-    ] = pick(
-        message,
-        [
-            "prompt_eval_count",
-            "eval_count",
-            "num_tokens_prompt_total",
-            "num_tokens_generated",
-            "tokens_evaluated",
-            "tokens_predicted",
-            "details",
-            "metrics",
-        ],
-    );
-    let [generated] = pick(details.unwrap_or(""), ["generated_tokens"]);
-    let [metric_in, metric_out] = pick(
-        metrics.unwrap_or(""),
-        ["input_token_count", "output_token_count"],
-    );
+    let find = |paths: &[&[&str]]| {
+        paths
+            .iter()
+            .find_map(|path| at(message, path).and_then(count))
+    };
     let mut report = Report::default();
-    report.totals.input_tokens = prompt
-        .or(prompt_total)
-        .or(evaluated)
-        .or(metric_in)
-        .and_then(count);
-    report.totals.output_tokens = made
-        .or(made_total)
-        .or(predicted)
-        .or(generated)
-        .or(metric_out)
-        .and_then(count);
+    let totals = &mut report.totals;
+    totals.input_tokens = find(&INPUT).or_else(|| find(&[&["usage", "inputTokens", "total"]]));
+    totals.output_tokens = find(&OUTPUT).or_else(|| {
+        find(&[
+            &["usage", "outputTokens"],
+            &["usage", "outputTokens", "total"],
+        ])
+    });
+    totals.cached_input_tokens = find(&CACHED);
+    totals.cache_write_tokens = find(&[&["usage", "inputTokens", "cacheWrite"]]);
+    totals.reasoning_tokens = find(&REASONING);
     report
 }
 
@@ -198,6 +207,26 @@ mod tests {
             ),
             (
                 r#"{"output":[],"metrics":{"input_token_count":5,"output_token_count":2}}"#,
+                Some(5),
+                2,
+            ),
+            (
+                r#"{"text":"Hi","meta_info":{"prompt_tokens":5,"completion_tokens":2,"cached_tokens":0}}"#,
+                Some(5),
+                2,
+            ),
+            (
+                r#"{"output":[],"stats":{"input_tokens":5,"total_output_tokens":2}}"#,
+                Some(5),
+                2,
+            ),
+            (
+                r#"{"content":[],"finishReason":"stop","usage":{"inputTokens":5,"outputTokens":2,"totalTokens":7}}"#,
+                Some(5),
+                2,
+            ),
+            (
+                r#"data: {"type":"finish","usage":{"inputTokens":{"total":5,"cacheRead":1},"outputTokens":{"total":2,"reasoning":0}}}"#,
                 Some(5),
                 2,
             ),

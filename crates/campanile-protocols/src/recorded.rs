@@ -153,9 +153,11 @@ impl Reading {
             };
             return;
         }
-        // ElevenLabs says its bill in a header of the audio.
-        let billed = record.headers.get("character-cost");
-        if let Some(billed) = billed.and_then(|cost| cost.as_str()?.parse().ok()) {
+        let billed = record
+            .headers
+            .iter()
+            .find(|(name, _)| BILLS.iter().any(|bill| name.eq_ignore_ascii_case(bill)));
+        if let Some(billed) = billed.and_then(|(_, cost)| cost.as_str()?.parse().ok()) {
             self.totals.characters.get_or_insert(billed);
             let count = Count::exact(billed, Evidence::Reported);
             self.usage.set(Meter::Characters, count);
@@ -169,6 +171,9 @@ impl Reading {
         }
     }
 }
+
+/// The headers of spoken audio that say for how many characters it is billed: ElevenLabs, Amazon Polly.
+const BILLS: [&str; 2] = ["character-cost", "x-amzn-requestcharacters"];
 
 /// The decoder for a record, with the headers that count.
 fn decoder(record: &Record) -> Box<dyn Reports> {

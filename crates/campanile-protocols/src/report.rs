@@ -41,6 +41,8 @@ pub(crate) enum Clock {
     Heard,
     /// Speech that was made.
     Spoken,
+    /// Time for which the session was open, as the provider bills it.
+    Open,
     /// Nothing that a meter counts for this wire (the wire is counted instead).
     Aside,
 }
@@ -126,6 +128,7 @@ impl Report {
         match self.clock {
             Clock::Heard => exact(noted, Meter::ServerAudioUs, seconds),
             Clock::Spoken => exact(noted, Meter::SpeechUs, seconds),
+            Clock::Open => exact(noted, Meter::SocketUs, seconds),
             Clock::Aside => {}
         }
         exact(noted, Meter::Characters, self.totals.characters);

@@ -84,14 +84,18 @@ fn shape(event: &str, message: &str) -> Option<Shape> {
         "message_start" | "message" | "content_block_start" | "content_block_delta" => {
             Some(Shape::Anthropic)
         }
-        "message-start" | "stream-start" | "text-generation" | "message-end" | "stream-end" => {
+        "message-start" | "message-end" => Some(Shape::Cohere),
+        "stream-start" | "text-generation" | "stream-end" if event_type.is_some() => {
             Some(Shape::Cohere)
         }
+        "finish" => Some(Shape::Local),
         "messageStart" | "contentBlockDelta" | "chunk" => Some(Shape::Bedrock),
         "Results" => Some(Shape::Live),
         "TurnInfo" => Some(Shape::Flux),
         "SpeechStarted" if json::pick(message, ["speech_id"])[0].is_some() => Some(Shape::Speak),
-        kind if kind.starts_with("session.") => Some(Shape::Realtime),
+        kind if kind.starts_with("session.") || kind.starts_with("transcription_session.") => {
+            Some(Shape::Realtime)
+        }
         kind if kind.starts_with("response.") => Some(Shape::Responses),
         kind if kind.starts_with("interaction") => Some(Shape::Gemini),
         kind if kind.starts_with("transcript.") => Some(Shape::Results),
@@ -102,7 +106,7 @@ fn shape(event: &str, message: &str) -> Option<Shape> {
 }
 
 fn by_keys(message: &str) -> Option<Shape> {
-    const KEYS: [(&str, Shape); 18] = [
+    const KEYS: [(&str, Shape); 26] = [
         ("choices", Shape::Chat),
         ("x_groq", Shape::Chat),
         ("usageMetadata", Shape::Gemini),
@@ -117,10 +121,18 @@ fn by_keys(message: &str) -> Option<Shape> {
         ("stop_reason", Shape::Anthropic),
         ("monologues", Shape::Transcripts),
         ("audio_duration", Shape::Transcripts),
+        ("audio_duration_secs", Shape::Transcripts),
+        ("audio_duration_seconds", Shape::Transcripts),
+        ("audio_duration_ms", Shape::Transcripts),
+        ("duration_seconds", Shape::Transcripts),
+        ("total_audio_proc_ms", Shape::Transcripts),
+        ("totalBilledTime", Shape::Transcripts),
+        ("extra_info", Shape::Transcripts),
         ("segments", Shape::Results),
         ("words", Shape::Results),
         ("duration", Shape::Results),
         ("embeddings", Shape::Cohere),
+        ("finishReason", Shape::Local),
     ];
     let found = json::pick(message, KEYS.map(|(key, _)| key));
     let by_key = found
@@ -131,6 +143,8 @@ fn by_keys(message: &str) -> Option<Shape> {
     let has = |path: &[&str]| json::at(message, path).is_some();
     match by_key {
         Some(Shape::Cohere) if !has(&["meta"]) => None,
+        // Films have durations too.
+        Some(Shape::Results) if !has(&["text"]) && !has(&["transcript"]) => None,
         Some(shape) => Some(shape),
         None if has(&["usage", "inputTokens"]) => Some(Shape::Bedrock),
         None if has(&["meta", "billed_units"]) || has(&["usage", "billed_units"]) => {

@@ -1,9 +1,10 @@
-//! Speech services whose results say at most how long the audio was: AssemblyAI, Cartesia, ElevenLabs, Gladia, Rev AI,
-//! Soniox, Speechmatics, and those who copy them.
+//! Speech services whose results say at most how long the audio was, or how many characters were spoken: AssemblyAI,
+//! Cartesia, ElevenLabs, Gladia, Google, Hume, MiniMax, Murf, Rev AI, Soniox, Speechmatics, and those who copy them.
 
 use crate::decimal::Decimal;
 use crate::failure;
 use crate::json::{self, at, count, decimal, pick};
+use crate::openai::usage;
 use crate::report::Clock;
 use crate::wire::{Out, Read};
 use campanile_core::{Count, Evidence, Meter, Mode, Moment};
@@ -19,13 +20,15 @@ pub struct Transcripts {
 }
 
 /// Where services say how many seconds of audio they heard. The billed figure stands before the measured one.
-const SECONDS: [&[&str]; 16] = [
+const SECONDS: [&[&str]; 18] = [
     &["result", "metadata", "billing_time"],
     &["result", "metadata", "audio_duration"],
     &["data", "metadata", "billing_time"],
     &["data", "metadata", "audio_duration"],
     &["metadata", "billing_time"],
     &["metadata", "audio_duration"],
+    &["totalBilledTime"],
+    &["metadata", "totalBilledDuration"],
     &["usage", "seconds"],
     &["usage", "prompt_audio_seconds"],
     &["audio_duration_seconds"],
@@ -43,6 +46,39 @@ const MILLIS: [&[&str]; 3] = [
     &["total_audio_proc_ms"],
     &["audio_duration_ms"],
     &["duration_ms"],
+];
+
+/// Where a live result says at which second its stretch of the audio ends.
+const ENDS: [&[&str]; 5] = [
+    &["metadata", "end_time"],
+    &["end_ts"],
+    &["data", "utterance", "end"],
+    &["end_time"],
+    &["end"],
+];
+
+/// Where services that speak say how many seconds they made, and for how many characters.
+const SPOKEN: [&[&str]; 2] = [&["audioLengthInSeconds"], &["extra_info", "audio_length"]];
+const CHARACTERS: [&[&str]; 3] = [
+    &["extra_info", "usage_characters"],
+    &["consumedCharacterCount"],
+    &["characters_used"],
+];
+
+/// Messages that say how far a live session is, and not how long all of it was.
+const LIVE: [&str; 12] = [
+    "AddTranscript",
+    "AddPartialTranscript",
+    "final",
+    "partial",
+    "transcript",
+    "partial_transcript",
+    "committed_transcript",
+    "committed_transcript_with_timestamps",
+    "Turn",
+    "PartialTranscript",
+    "FinalTranscript",
+    "transcription",
 ];
 
 impl Read for Transcripts {
@@ -72,34 +108,50 @@ impl Read for Transcripts {
             out.failure(failure::read(message));
         }
         // A live result says how long it is itself, not how long all of them are.
-        match kind {
-            "AddTranscript" | "AddPartialTranscript" | "final" | "partial" => {
-                self.end(message, out)
-            }
-            "transcript" | "partial_transcript" | "Turn" => {}
-            _ => seconds(message, out),
+        if LIVE.contains(&kind) {
+            self.end(message, out);
+        } else {
+            reported(message, out);
         }
         self.text(kind, message, out);
     }
 }
 
-fn seconds(message: &str, out: &mut Out<'_>) {
-    let seconds = SECONDS
+/// A number, which may be written as `"12.5s"`.
+fn number(raw: &str) -> Option<Decimal> {
+    let text = json::text(raw);
+    let plain = text
+        .as_deref()
+        .map_or(raw, |text| text.trim_end_matches('s'));
+    decimal(plain)
+}
+
+fn first<T>(message: &str, paths: &[&[&str]], read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    paths
         .iter()
-        .find_map(|path| at(message, path).and_then(decimal))
-        .or_else(|| {
-            let millis = MILLIS
-                .iter()
-                .find_map(|path| at(message, path).and_then(count));
-            millis.map(|millis| Decimal::new(millis, 3))
-        });
-    let [open] = pick(message, ["session_duration_seconds"]);
-    if let Some(seconds) = seconds {
-        // A running total grows; a summary after it is final.
-        let report = out.report();
+        .find_map(|path| at(message, path).and_then(&read))
+}
+
+/// Reads what a whole result, or the last message of a live one, reports.
+fn reported(message: &str, out: &mut Out<'_>) {
+    let mut report = pick(message, ["usage"])[0]
+        .filter(|raw| raw.starts_with('{'))
+        .map(|raw| usage(raw, out.provider()))
+        .unwrap_or_default();
+    let millis = || first(message, &MILLIS, count).map(|millis| Decimal::new(millis, 3));
+    if let Some(seconds) = first(message, &SECONDS, number).or_else(millis) {
         report.totals.audio_seconds = Some(seconds);
         report.clock = Clock::Heard;
+    } else if let Some(seconds) = spoken(message) {
+        report.totals.audio_seconds = Some(seconds);
+        report.clock = Clock::Spoken;
     }
+    report.totals.characters = first(message, &CHARACTERS, count);
+    // A running total grows; a summary after it is final.
+    if report.says_something() {
+        out.report().replace(report);
+    }
+    let [open] = pick(message, ["session_duration_seconds"]);
     if let Some(open) = open.and_then(decimal).and_then(Decimal::micros) {
         let served = out.noted();
         served.usage(Meter::SocketUs, Count::exact(open, Evidence::Reported));
@@ -107,11 +159,29 @@ fn seconds(message: &str, out: &mut Out<'_>) {
     }
 }
 
+/// Seconds of speech that was made: in one place, or one for each of several takes.
+fn spoken(message: &str) -> Option<Decimal> {
+    let [whole, millis] = SPOKEN;
+    if let Some(seconds) = at(message, whole).and_then(decimal) {
+        return Some(seconds);
+    }
+    if let Some(millis) = at(message, millis).and_then(count) {
+        return Some(Decimal::new(millis, 3));
+    }
+    let mut sum: Option<Decimal> = None;
+    json::items(pick(message, ["generations"])[0].unwrap_or(""), |take| {
+        if let Some(seconds) = pick(take, ["duration"])[0].and_then(decimal) {
+            sum = Some(sum.unwrap_or_default().plus(seconds));
+        }
+    });
+    sum
+}
+
 impl Transcripts {
     /// The end of the last stretch that a live result covers: less than what will be billed, so that it is no meter.
     fn end(&mut self, message: &str, out: &mut Out<'_>) {
-        let end = at(message, &["metadata", "end_time"]).or(pick(message, ["end_ts"])[0]);
-        if let Some(end) = end.and_then(decimal).filter(|end| *end > self.heard) {
+        let end = first(message, &ENDS, decimal).or_else(|| last_word(message));
+        if let Some(end) = end.filter(|end| *end > self.heard) {
             self.heard = end;
             let report = out.report();
             report.totals.audio_seconds = Some(end);
@@ -162,6 +232,23 @@ impl Transcripts {
     }
 }
 
+/// Where the last word of a live result ends: in seconds, but for AssemblyAI's whole milliseconds.
+fn last_word(message: &str) -> Option<Decimal> {
+    let [words, audio_end] = pick(message, ["words", "audio_end"]);
+    let mut end = audio_end;
+    json::items(words.unwrap_or(""), |word| {
+        end = pick(word, ["end"])[0].or(end);
+    });
+    let end = end?;
+    let millis = pick(message, ["audio_end", "turn_order"])
+        .iter()
+        .any(Option::is_some);
+    match millis {
+        true => count(end).map(|millis| Decimal::new(millis, 3)),
+        false => decimal(end),
+    }
+}
+
 /// One token of Soniox: final ones are sent once.
 fn soniox(token: &str, out: &mut Out<'_>) {
     let [text, is_final] = pick(token, ["text", "is_final"]);
@@ -207,6 +294,27 @@ mod tests {
             ),
             (r#"{"tokens":[],"total_audio_proc_ms":2500}"#, "2.5"),
             (r#"{"job":{"id":"j","duration":30}}"#, "30"),
+            (r#"{"results":[],"totalBilledTime":"15s"}"#, "15"),
+            (
+                r#"{"type":"transcript","data":{"utterance":{"start":0.5,"end":2.25,"text":"Hi"}}}"#,
+                "2.25",
+            ),
+            (
+                r#"{"type":"Turn","turn_order":0,"transcript":"Hi","words":[{"start":0,"end":640},{"start":700,"end":1250}]}"#,
+                "1.25",
+            ),
+            (
+                r#"{"message_type":"committed_transcript_with_timestamps","text":"Hi","words":[{"start":0.1,"end":0.8}]}"#,
+                "0.8",
+            ),
+            (
+                r#"{"generations":[{"duration":2.5},{"duration":1}]}"#,
+                "3.5",
+            ),
+            (
+                r#"{"data":{"audio":""},"extra_info":{"audio_length":9900,"usage_characters":26}}"#,
+                "9.9",
+            ),
         ] {
             let (decoder, _) = read(body);
             let found = decoder
@@ -215,6 +323,28 @@ mod tests {
                 .map(|found| found.to_string());
             assert_eq!(found.as_deref(), Some(seconds), "{body}");
         }
+    }
+
+    #[test]
+    fn who_speaks_may_report_characters() {
+        let (decoder, noted) = read(
+            r#"{"data":{"audio":""},"extra_info":{"audio_length":9900,"usage_characters":26}}"#,
+        );
+
+        assert_eq!(decoder.inclusive().characters, Some(26));
+        let usage = noted.noted_usage().unwrap();
+        assert_eq!(usage.at_least(Meter::Characters), 26);
+        assert_eq!(usage.at_least(Meter::SpeechUs), 9_900_000);
+    }
+
+    #[test]
+    fn who_understands_speech_may_report_tokens() {
+        let (decoder, _) = read(
+            r#"{"request_id":"r","response":"Hi","usage":{"input_tokens":27,"output_tokens":3}}"#,
+        );
+
+        assert_eq!(decoder.inclusive().input_tokens, Some(27));
+        assert_eq!(decoder.inclusive().output_tokens, Some(3));
     }
 
     #[test]

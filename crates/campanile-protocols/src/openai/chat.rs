@@ -159,7 +159,7 @@ impl Chat {
         {
             return self.whole(UNWRAPPED, inner, out);
         }
-        out.model(model);
+        out.model(model.or_else(|| pick(message, ["model_id"])[0]));
         out.request_id(id);
         out.tier(tier);
         let is_error = error.is_some_and(|error| error.starts_with(['{', '"']))
@@ -176,11 +176,13 @@ impl Chat {
         {
             out.failure(failure);
         }
-        if let Some(choices) = choices {
-            json::items(choices, |choice| self::choice(choice, out));
-        }
+        let mut of_choice = None;
+        json::items(choices.unwrap_or(""), |choice| {
+            of_choice = self::choice(choice, out).or(of_choice);
+        });
         let groq = groq.and_then(|groq| pick(groq, ["usage"])[0]);
-        if let Some(raw) = reported.or(groq).filter(|raw| raw.starts_with('{')) {
+        let mut said = [reported, groq, of_choice].into_iter().flatten();
+        if let Some(raw) = said.find(|raw| raw.starts_with('{')) {
             report(raw, out);
         }
     }
@@ -203,9 +205,10 @@ fn report(raw: &str, out: &mut Out<'_>) {
     }
 }
 
-/// Reads one choice: of a chunk (`delta`), of a whole answer (`message`), or of a legacy completion (`text`).
-fn choice(choice: &str, out: &mut Out<'_>) {
-    let [piece, message, text] = pick(choice, ["delta", "message", "text"]);
+/// Reads one choice: of a chunk (`delta`), of a whole answer (`message`), or of a legacy completion (`text`). Moonshot's
+/// last choice holds the usage.
+fn choice<'a>(choice: &'a str, out: &mut Out<'_>) -> Option<&'a str> {
+    let [piece, message, text, reported] = pick(choice, ["delta", "message", "text", "usage"]);
     if let Some(piece) = piece {
         delta(piece, out);
     } else if let Some(message) = message {
@@ -213,6 +216,7 @@ fn choice(choice: &str, out: &mut Out<'_>) {
     } else if let Some(text) = text.and_then(json::filled) {
         out.delta(&text);
     }
+    reported
 }
 
 /// Reads a delta. A role alone is no piece of the answer.
@@ -316,6 +320,7 @@ mod tests {
             r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
             r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
             r#"{"choices":[{"delta":{}}],"x_groq":{"id":"req","usage":{"prompt_tokens":5,"completion_tokens":2}}}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":5,"completion_tokens":2}}]}"#,
         ] {
             let mut decoder = Decoder::new();
             chunk(&mut decoder, ROLE);

@@ -38,39 +38,38 @@ const OF_INPUT: [&str; 4] = [
     "prompt_token_details",
     "input_token_details",
 ];
-const OF_OUTPUT: [&str; 3] = [
+const OF_OUTPUT: [&str; 4] = [
     "completion_tokens_details",
     "output_tokens_details",
+    "completion_token_details",
     "output_token_details",
+];
+/// The names of what was read from a cache, and written to one, among the input's details.
+const CACHED: [&str; 2] = ["cached_tokens", "cache_read_input_tokens"];
+const WRITTEN: [&str; 3] = [
+    "cache_write_tokens",
+    "cache_creation_tokens",
+    "cache_creation_input_tokens",
 ];
 
 /// Reads the parts that the details name.
 fn details(raw: &str, report: &mut Report) {
     let of_input = pick(raw, OF_INPUT).into_iter().flatten().next();
     let of_output = pick(raw, OF_OUTPUT).into_iter().flatten().next();
-    let [
-        cached,
-        written,
-        written_too,
-        audio,
-        image,
-        parts,
-        cached_audio,
-    ] = pick(
+    let [audio, image, parts, cached_audio] = pick(
         of_input.unwrap_or(""),
         [
-            "cached_tokens",
-            "cache_write_tokens",
-            "cache_creation_tokens",
             "audio_tokens",
             "image_tokens",
             "cached_tokens_details",
             "cached_audio_tokens",
         ],
     );
+    let cached = pick(of_input.unwrap_or(""), CACHED);
+    let written = pick(of_input.unwrap_or(""), WRITTEN);
     let totals = &mut report.totals;
-    totals.cached_input_tokens = one(&[cached]).or(totals.cached_input_tokens);
-    totals.cache_write_tokens = one(&[written, written_too]).or(totals.cache_write_tokens);
+    totals.cached_input_tokens = one(&cached).or(totals.cached_input_tokens);
+    totals.cache_write_tokens = one(&written).or(totals.cache_write_tokens);
     totals.audio_input_tokens = one(&[audio]);
     report.image_in = one(&[image]);
     let [part_audio, part_image] = pick(parts.unwrap_or(""), ["audio_tokens", "image_tokens"]);
@@ -190,6 +189,7 @@ mod tests {
             r#"{"prompt_tokens":9,"prompt_cache_hit_tokens":5,"prompt_cache_miss_tokens":4}"#,
             r#"{"prompt_tokens":9,"cached_tokens":5}"#,
             r#"{"prompt_tokens":9,"cache_read_input_tokens":5}"#,
+            r#"{"input_tokens":9,"input_tokens_details":{"cache_read_input_tokens":5}}"#,
         ] {
             let totals = usage(raw, "any").totals;
             assert_eq!(
