@@ -15,6 +15,11 @@ const COMPILED: usize = 1 << 20;
 /// Of the lazy automaton; too small a cache costs a factor of ten, and it grows only as far as the text needs.
 const CACHE: usize = 16 << 20;
 
+/// What lines of a program look like. A rule that masks most of it would mask most of everything.
+const ORDINARY: &str = "2026-11-24 03:51:33 info call 7 of stage llm completed in 155 ms after 2 attempts (rate limit)\n\
+    Thank you for calling, how can I help you today? I would like to change my order, please.\n\
+    GET /v1/models/gpt-4o-mini 200 OK, 1,024 bytes; trace 4bf92f3577b34da6a3ce929d0e0e4736 closed\n";
+
 /// The compiled rules and words of a policy.
 #[derive(Default)]
 pub(crate) struct Custom {
@@ -40,19 +45,28 @@ impl Custom {
         {
             return Err(PolicyError::Word(at));
         }
+        let rules = compile(&patterns)?;
+        let plain: Vec<String> = policy
+            .rules
+            .iter()
+            .map(|rule| rule.pattern.clone())
+            .collect();
+        if let Some(at) = finds_everything(&plain) {
+            return Err(PolicyError::Everything(at));
+        }
         Ok(Self {
-            rules: compile(&patterns)?,
+            rules,
             words: list(&policy.words)?,
         })
     }
 
     pub(crate) fn find(&self, text: &str, finds: &mut Vec<Find>) {
         if let Some(rules) = &self.rules {
-            finds.extend(
-                rules
-                    .find_iter(text)
-                    .map(|at| Find::new(at.start(), at.end(), Kind::Custom, "user_rule")),
-            );
+            finds.extend(rules.find_iter(text).map(|at| {
+                let number = u16::try_from(at.pattern().as_usize() + 1).unwrap_or(u16::MAX);
+                let find = Find::new(at.start(), at.end(), Kind::Custom, "user_rule");
+                find.of_user_rule(number)
+            }));
         }
         if let Some(words) = &self.words {
             let whole = |start: usize, end: usize| {
@@ -87,6 +101,24 @@ fn checked(at: usize, rule: &Rule) -> Result<String, PolicyError> {
             rule.pattern
         )),
     }
+}
+
+/// The first rule that finds most of an ordinary text.
+fn finds_everything(patterns: &[String]) -> Option<usize> {
+    let all = ORDINARY.bytes().filter(u8::is_ascii_alphanumeric).count();
+    let found = |pattern: &String| {
+        let rule = compile(std::slice::from_ref(pattern)).ok().flatten()?;
+        let found = rule.find_iter(ORDINARY).map(|at| &ORDINARY[at.range()]);
+        Some(
+            found
+                .flat_map(str::bytes)
+                .filter(u8::is_ascii_alphanumeric)
+                .count(),
+        )
+    };
+    patterns
+        .iter()
+        .position(|pattern| found(pattern).is_some_and(|found| found * 2 > all))
 }
 
 fn compile(patterns: &[String]) -> Result<Option<Regex>, PolicyError> {
@@ -141,6 +173,10 @@ mod tests {
         assert_eq!(refused("a*"), Some(PolicyError::Empty(0)));
         assert_eq!(refused("(a?|b)?"), Some(PolicyError::Empty(0)));
         assert_eq!(refused("[a&&b]"), Some(PolicyError::Never(0)));
+        for everything in [".", ".+", r"\S+", r"\w+", "[a-z0-9]+", r"(?s).*\n"] {
+            assert_eq!(refused(everything), Some(PolicyError::Everything(0)));
+        }
+        assert_eq!(refused("[0-9]+"), None);
         assert_eq!(refused(r"\w{500}"), Some(PolicyError::Large(0)));
         assert_eq!(refused(&"a".repeat(1_001)), Some(PolicyError::Large(0)));
     }

@@ -10,8 +10,10 @@ pub struct Find {
     pub end: usize,
     /// What it is.
     pub kind: Kind,
-    /// The rule that found it.
+    /// The rule that found it; see [`Redactor::rule_name`](crate::Redactor::rule_name).
     pub rule: &'static str,
+    /// Which of the user's rules, from 1; 0 where it was none of them.
+    pub(crate) user_rule: u16,
 }
 
 impl Find {
@@ -21,6 +23,15 @@ impl Find {
             end,
             kind,
             rule,
+            user_rule: 0,
+        }
+    }
+
+    /// The same, of the user's rule with this number, from 1.
+    pub(crate) const fn of_user_rule(self, number: u16) -> Self {
+        Self {
+            user_rule: number,
+            ..self
         }
     }
 }
@@ -38,6 +49,7 @@ pub(crate) fn settle(finds: &mut Vec<Find>) {
                     < (last.kind.surety(), usize::MAX - *best);
                 if surer {
                     (last.kind, last.rule, *best) = (find.kind, find.rule, length);
+                    last.user_rule = find.user_rule;
                 }
                 last.end = last.end.max(find.end);
             }

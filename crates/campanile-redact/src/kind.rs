@@ -116,6 +116,14 @@ impl Kind {
         }
     }
 
+    /// The kind whose tag has this word, in any case: `card`.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.word().eq_ignore_ascii_case(word))
+    }
+
     /// What stands in the text instead of a find of this kind: `[CARD]`.
     #[must_use]
     pub fn tag(self) -> String {

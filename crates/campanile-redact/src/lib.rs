@@ -51,6 +51,8 @@ mod policy;
 mod redactor;
 mod run;
 mod stream;
+mod tag;
+mod tighten;
 mod token;
 
 pub use counts::Counts;

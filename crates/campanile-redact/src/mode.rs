@@ -19,3 +19,28 @@ pub enum Mode {
     /// Nothing.
     Drop,
 }
+
+impl Mode {
+    /// Every mode, from the most readable to the strictest.
+    pub const ALL: [Self; 6] = [
+        Self::Keep,
+        Self::Partial,
+        Self::Hash,
+        Self::Tag,
+        Self::Mask,
+        Self::Drop,
+    ];
+
+    /// The name in configurations.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Partial => "partial",
+            Self::Hash => "hash",
+            Self::Tag => "tag",
+            Self::Mask => "mask",
+            Self::Drop => "drop",
+        }
+    }
+}

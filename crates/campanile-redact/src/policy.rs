@@ -87,6 +87,12 @@ impl Policy {
         self
     }
 
+    /// The mode of one kind, as it was set.
+    #[must_use]
+    pub fn mode_of(&self, kind: Kind) -> Mode {
+        self.modes[kind.index()]
+    }
+
     /// Both policies at once: of two modes the stricter, of two limits the smaller, the rules and words of both.
     #[must_use]
     pub fn tighten(mut self, other: &Self) -> Self {
@@ -106,6 +112,7 @@ impl Policy {
 pub struct Rule {
     pub(crate) pattern: String,
     pub(crate) anywhere: bool,
+    pub(crate) name: Option<String>,
 }
 
 impl std::fmt::Debug for Rule {
@@ -123,7 +130,15 @@ impl Rule {
         Self {
             pattern: pattern.into(),
             anywhere: false,
+            name: None,
         }
+    }
+
+    /// A name for explanations. Default: `user_rule`.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Finds the pattern inside words too.
@@ -146,6 +161,8 @@ pub enum PolicyError {
     Empty(usize),
     /// Rule number `.0` can match nothing.
     Never(usize),
+    /// Rule number `.0` finds most of any ordinary text.
+    Everything(usize),
     /// The pattern of rule number `.0` has more than 1,000 bytes, or compiles to more than a megabyte with those before it.
     Large(usize),
     /// More than 100 rules or 10,000 words.
@@ -161,6 +178,7 @@ impl std::fmt::Display for PolicyError {
             Self::Syntax(at) => write!(f, "rule {at} is not a regular expression"),
             Self::Empty(at) => write!(f, "rule {at} matches the empty string"),
             Self::Never(at) => write!(f, "rule {at} can match nothing"),
+            Self::Everything(at) => write!(f, "rule {at} finds most of any text"),
             Self::Large(at) => write!(f, "rule {at} is too large"),
             Self::TooMany => f.write_str("more than 100 rules or 10,000 words"),
             Self::Word(at) => write!(f, "word {at} is shorter than two bytes or longer than 200"),

@@ -83,6 +83,15 @@ impl Redactor {
         finds
     }
 
+    /// What the rule that made a find is called, for explanations: its own word, or the name that the user gave it.
+    #[must_use]
+    pub fn rule_name(&self, find: &Find) -> &str {
+        let number = usize::from(find.user_rule).checked_sub(1);
+        let rule = number.and_then(|at| self.inner.policy.rules.get(at));
+        rule.and_then(|rule| rule.name.as_deref())
+            .unwrap_or(find.rule)
+    }
+
     /// Appends `text` to `out` with every find replaced as the policy says, and counts the finds.
     /// Fails closed: what was not looked at comes out as `[UNSCANNED]`.
     pub fn mask_into(&self, text: &str, out: &mut String) -> Counts {
@@ -147,9 +156,13 @@ impl Redactor {
             .unwrap_or_else(|_| vec![Find::new(0, text.len(), Kind::Unscanned, PANICKED)])
     }
 
+    pub(crate) fn mode(&self, kind: Kind) -> Mode {
+        self.inner.policy.modes[kind.index()]
+    }
+
     pub(crate) fn write(&self, find: &Find, value: &str, out: &mut String) {
         let policy = &self.inner.policy;
-        match policy.modes[find.kind.index()] {
+        match self.mode(find.kind) {
             Mode::Drop => {}
             Mode::Mask => out.push_str("***"),
             _ if find.rule == OVER_LIMIT => {
@@ -167,7 +180,7 @@ impl Redactor {
     }
 }
 
-fn tag(kind: Kind, out: &mut String) {
+pub(crate) fn tag(kind: Kind, out: &mut String) {
     out.push('[');
     out.push_str(kind.word());
     out.push(']');
@@ -189,6 +202,7 @@ fn partial(value: &str, out: &mut String) {
 mod tests {
     use super::*;
     use crate::detect::BREAKS;
+    use crate::policy::Rule;
 
     #[test]
     fn a_detector_that_panics_costs_the_text_and_lets_nothing_pass() {
@@ -269,6 +283,19 @@ mod tests {
         assert_eq!(masked(Mode::Mask), "card ***, mail ***");
         assert_eq!(masked(Mode::Drop), "card , mail ");
         assert!(masked(Mode::Hash).starts_with("card [CARD#k1:"));
+    }
+
+    #[test]
+    fn a_find_names_the_users_rule() {
+        let policy = Policy::new()
+            .rule(Rule::new("AB[0-9]+"))
+            .rule(Rule::new("CD[0-9]+").named("case"));
+        let redactor = Redactor::new(policy).unwrap();
+
+        let finds = redactor.scan("AB1, CD2, jo@example.com");
+
+        let names: Vec<_> = finds.iter().map(|find| redactor.rule_name(find)).collect();
+        assert_eq!(names, ["user_rule", "case", "email"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! One pass over the bytes: words and digit groups with what the lexicon knows of them, and the few signs that
 //! announce something (`@`, `://`, `-----BEGIN`). All detectors walk these lists; none looks at all bytes again.
 
-use crate::kind::Kind;
 use crate::lexicon::{self, Lexicon, mean};
+use crate::tag::Tag;
 
 /// A run of letters and digits.
 #[derive(Clone, Copy, Debug)]
@@ -105,10 +105,10 @@ impl<'t> Text<'t> {
             match CLASS[usize::from(byte)] {
                 0 => {
                     text.sign(at, byte);
-                    at += if byte == b'[' {
-                        tag_length(&bytes[at..])
-                    } else {
-                        1
+                    // Nothing is found in what an earlier pass has written, and its words are no cues.
+                    at += match byte {
+                        b'[' => Tag::read(&bytes[at..]).map_or(1, |tag| tag.length),
+                        _ => 1,
                     };
                 }
                 FOREIGN if letter_length(all, at).is_none() => at += foreign_length(byte),
@@ -245,39 +245,6 @@ fn foreign_length(byte: u8) -> usize {
 fn letter_length(all: &str, at: usize) -> Option<usize> {
     let letter = all.get(at..)?.chars().next()?;
     letter.is_alphanumeric().then(|| letter.len_utf8())
-}
-
-/// The length of a tag that an earlier pass has written: `[CARD]`, `[CARD#k1:9f3a2c7159ab03de]`, `[UNSCANNED 12 bytes]`.
-/// Nothing is found in it, and its words are no cues. 1 for any other bracket.
-fn tag_length(bytes: &[u8]) -> usize {
-    let head = bytes.iter().take(48);
-    let Some(close) = head.clone().position(|byte| *byte == b']') else {
-        return 1;
-    };
-    let inside = &bytes[1..close];
-    let name = inside
-        .iter()
-        .take_while(|byte| byte.is_ascii_uppercase() || **byte == b'_')
-        .count();
-    if !Kind::ALL
-        .iter()
-        .any(|kind| kind.word().as_bytes() == &inside[..name])
-    {
-        return 1;
-    }
-    let hashed = |rest: &[u8]| {
-        rest.len() > 17
-            && rest[rest.len() - 17] == b':'
-            && rest[rest.len() - 16..]
-                .iter()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    match &inside[name..] {
-        [] => close + 1,
-        [b'#', rest @ ..] if hashed(rest) => close + 1,
-        [b' ', rest @ ..] if rest.ends_with(b" bytes") => close + 1,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ mod redactor;
 mod seal;
 mod start;
 mod summary;
+mod texts;
 
 pub use campanile_core::*;
 pub use campanile_layers::*;
@@ -81,6 +82,7 @@ pub use panics::install_panic_hook;
 pub use presets::openai;
 pub use redactor::Masker;
 pub use start::{StartError, init};
+pub use texts::{TextMode, Texts};
 pub use {
     campanile_pricing as pricing, campanile_protocols as protocols, campanile_redact as redaction,
     campanile_sinks as sinks,

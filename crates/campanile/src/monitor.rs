@@ -6,6 +6,7 @@ use crate::logs::{LogLayer, LogPolicy};
 use crate::recorder::Recorder;
 use crate::seal::Sealer;
 use crate::summary::Summary;
+use crate::texts::Texts;
 use campanile_core::{
     BadId, Clock, Ids, Intake, Level, Price, Redact, Redactions, Session, SessionId, Sink, Span,
 };
@@ -77,6 +78,7 @@ impl Monitor {
             backtraces: false,
             summary: (10, Duration::from_secs(300)),
             budgets: Vec::new(),
+            texts: Texts::default(),
             logs: LogPolicy::default(),
             levels: Levels::new(Level::Info),
             watch: None,
@@ -256,6 +258,7 @@ pub struct Builder {
     backtraces: bool,
     summary: (u64, Duration),
     budgets: Vec<Budget>,
+    texts: Texts,
     logs: LogPolicy,
     levels: Levels,
     watch: Option<Watch>,
@@ -304,6 +307,13 @@ impl Builder {
     /// Writes a summary after so many turns, or after so much time in which anything happened. Default: 10 turns, 5 minutes.
     pub fn summary(mut self, turns: u64, every: Duration) -> Self {
         self.summary = (turns, every);
+        self
+    }
+
+    /// What is written of texts, by class. Default: all of them, redacted; what is said only with
+    /// [`keep_content`](Self::keep_content).
+    pub fn texts(mut self, texts: Texts) -> Self {
+        self.texts = texts;
         self
     }
 
@@ -364,6 +374,7 @@ impl Builder {
         let sealer = Sealer {
             prices: self.prices,
             redactor: self.redactor,
+            texts: self.texts,
         };
         let (turns, every) = self.summary;
         let summary = Summary::new(turns.max(1), Span::from(every), intake.clock().tick());

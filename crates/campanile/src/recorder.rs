@@ -146,10 +146,13 @@ impl Recorder {
             Handed::SessionOver(session, reason) => self.seal_session(state, &session, reason),
             Handed::Log(mut log, message, fields) => {
                 let mut redactions = Redactions::default();
-                log.message = message.map(|text| self.sealer.redact(&text, &mut redactions));
+                let sealer = &self.sealer;
+                let mut written =
+                    |text: &Content| sealer.written(sealer.texts.logs, text, &mut redactions);
+                log.message = message.and_then(|text| written(&text));
                 for (name, text) in fields {
-                    let text = self.sealer.redact(&text, &mut redactions);
-                    log.fields.push((name, FieldValue::Text(text)));
+                    let text = written(&text).map(FieldValue::Text);
+                    log.fields.extend(text.map(|text| (name, text)));
                 }
                 self.give(state, &Event::Log(log));
             }

@@ -1,6 +1,7 @@
 //! Makes an event of a draft: prices, redacts, fingerprints. Runs on the recorder's thread.
 
 use crate::fingerprint::fingerprint;
+use crate::texts::{self, TextMode, Texts};
 use campanile_core::{
     Attempt, AttemptDraft, Billed, CallEvent, Content, Cost, Failure, FailureReport, Outcome,
     Price, Reason, Record, Redact, Redacted, Redactions, Span, Timing, Usage,
@@ -11,6 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) struct Sealer {
     pub(crate) prices: Option<Box<dyn Price>>,
     pub(crate) redactor: Box<dyn Redact>,
+    /// What is written of texts.
+    pub(crate) texts: Texts,
 }
 
 impl Sealer {
@@ -53,6 +56,7 @@ impl Sealer {
             event.excerpt = draft
                 .text
                 .as_ref()
+                .filter(|_| self.texts.content == TextMode::Redacted)
                 .map(|text| self.redact(text, &mut event.redactions));
             sum(&mut event);
             event
@@ -112,13 +116,23 @@ impl Sealer {
         report.chain = failure
             .chain
             .iter()
-            .map(|text| self.redact(text, redactions))
+            .filter_map(|text| self.written(self.texts.errors, text, redactions))
             .collect();
         report.backtrace = failure
             .backtrace
             .as_ref()
-            .map(|text| self.redact(text, redactions));
+            .and_then(|text| self.written(self.texts.errors, text, redactions));
         report
+    }
+
+    /// Text of a class as it may be written.
+    pub(crate) fn written(
+        &self,
+        mode: TextMode,
+        text: &Content,
+        redactions: &mut Redactions,
+    ) -> Option<Redacted> {
+        texts::written(mode, text, &*self.redactor, redactions)
     }
 
     /// Text as it may be written.

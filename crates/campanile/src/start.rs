@@ -3,7 +3,8 @@
 use crate::budgets::Budget;
 use crate::config::{self, Config, Durable, Environment, Window};
 use crate::levels::Levels;
-use crate::{LogPolicy, Masker, Monitor};
+use crate::texts::Tight;
+use crate::{LogPolicy, Masker, Monitor, TextMode, Texts};
 use campanile_core::{Clock, Cost, Level, Name, Sink, Timestamp};
 use campanile_pricing::Book;
 use campanile_sinks::ledger::{Dimension, Durability, Ledger, LedgerOptions, Query, Reader};
@@ -50,8 +51,9 @@ impl Monitor {
         let clock = crate::clock::counter();
         let mut started = Started::default();
         let sink = sinks(config, chosen, &levels, &clock, &mut started)?;
-        let content =
-            config.sink.jsonl.content.is_some() && chosen.sinks.iter().any(|sink| sink == "jsonl");
+        let texts = config.redact.texts();
+        let content = config.sink.jsonl.content.max(texts.content) == TextMode::Redacted
+            && chosen.sinks.iter().any(|sink| sink == "jsonl");
         if content {
             tell(&format!(
                 "what is said is written (redacted) to {}, as {} asks",
@@ -65,7 +67,8 @@ impl Monitor {
         }
         let mut builder = Monitor::builder(sink)
             .prices(book(config)?)
-            .redactor(Masker::standard())
+            .redactor(Masker::new(config.redactor()?))
+            .texts(texts)
             .clock(clock.clone())
             .keep_content(content)
             .backtraces(config.log.backtraces)
@@ -119,6 +122,16 @@ fn sinks(
             "console" => Box::new(levels.gate(console(&config.sink.console, clock)?)),
             _ => Box::new(prometheus(&config.sink.prometheus, started)?),
         };
+        let (texts, redactor) = config.sink.tight(name).map_err(StartError)?;
+        let texts = texts.tighten(config.redact.texts());
+        let sink: Box<dyn Sink> = match texts == Texts::default() && redactor.is_none() {
+            true => sink,
+            false => Box::new(Tight {
+                sink,
+                texts,
+                redactor,
+            }),
+        };
         all = Box::new(all.and(sink));
     }
     Ok(all)
@@ -145,7 +158,7 @@ fn jsonl(
         .max_file(options.max_file.0)
         .max_total(options.max_total.0)
         .max_age(options.max_age.0)
-        .content(options.content.is_some())
+        .content(options.content == TextMode::Redacted)
         .clock(clock.clone())
         .open()
         .map_err(StartError::of)

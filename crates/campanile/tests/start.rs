@@ -8,6 +8,7 @@ use campanile::{CallLayer, Facts, Meter, Monitor, Tally, Unary, UsageLayer, clie
 use std::convert::Infallible;
 use std::path::Path;
 use tower::{ServiceBuilder, ServiceExt as _};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 struct Speak(u64);
 
@@ -121,4 +122,34 @@ fn what_cannot_be_had_is_one_line() {
         .count(),
         1
     );
+}
+
+/// The message of a log line that goes through one sink.
+async fn message(tight: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("logs");
+    let text = format!(
+        "[env.test]\nsinks = [\"jsonl\"]\n[log]\ntargets = [\"bot\"]\n\
+         [redact.modes]\nemail = \"mask\"\ncard = \"partial\"\n[sink.jsonl]\ndir = {dir:?}\n{tight}"
+    );
+    let config = Config::parse(&text, Path::new("campanile.toml")).unwrap();
+    let monitor = Monitor::from_config(&config, "test").unwrap();
+    let subscriber = tracing_subscriber::registry().with(monitor.tracing_layer());
+    let card = ["4111", "1111", "1111", "1111"].join(" ");
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::info!(target: "bot", "card {card}, mail jo@example.com");
+    });
+    assert!(monitor.close().await);
+    let lines = lines(folder.path(), "log");
+    lines[0]["message"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_sink_may_be_told_less_than_the_file_allows_and_never_more() {
+    assert_eq!(message("").await, "card **** 1111, mail ***");
+    let modes = "[sink.jsonl.modes]\nemail = \"tag\"\ncard = \"tag\"\n";
+    assert_eq!(message(modes).await, "card [CARD], mail ***");
+    let size = message("logs = \"measure\"\n").await;
+    assert_eq!(size, "[24 characters, 5 words]");
+    assert_eq!(message("logs = \"drop\"\n").await, "");
 }

@@ -150,13 +150,15 @@ fn examine(
     if uses("jsonl") {
         let jsonl = &config.sink.jsonl;
         found.add("logs", folder(&jsonl.dir));
-        if jsonl.content.is_some() {
+        let most = config.redact.texts().content;
+        if jsonl.content.max(most) == campanile::TextMode::Redacted {
             found.add(
                 "content",
                 Note("jsonl writes what was said, redacted: `content` in [sink.jsonl]".to_owned()),
             );
         }
     }
+    found.add("redaction", redaction(config));
     let path = settings.ledger_path()?;
     if uses("ledger") {
         found.add("ledger", ledger(&path));
@@ -189,6 +191,18 @@ fn examine(
     }
     found.add("prices", prices(config, now));
     Ok(())
+}
+
+/// Whether texts can be masked as the file says: the key of hashes is there, the words can be read.
+fn redaction(config: &Config) -> Finding {
+    let (rules, words) = (config.redact.rule.len(), config.redact.words.len());
+    match config.redactor() {
+        Ok(_) if rules + words == 0 => Good("the standard detectors".to_owned()),
+        Ok(_) => Good(format!(
+            "the standard detectors, {rules} rules and {words} words of the file"
+        )),
+        Err(error) => Bad(error.to_string()),
+    }
 }
 
 fn environment_of(name: &str, environment: &Environment) -> Finding {

@@ -48,7 +48,7 @@ impl Command {
             Command::Record(record) => record.run(settings, io),
             Command::Usage(usage) => usage.run(io),
             Command::Cost(cost) => cost.run(settings, io),
-            Command::Redact(redact) => redact.run(io),
+            Command::Redact(redact) => redact.run(settings, io),
             Command::Prices(prices) => prices.run(settings, io),
             Command::Doctor(doctor) => doctor.run(settings, io),
         }

@@ -4,14 +4,17 @@ use crate::{
     Io,
     fault::Fault,
     lines::{Bad, Blank, each_line},
+    settings::Settings,
     text,
 };
-use campanile_redact::{Find, Redactor};
+use campanile_redact::Redactor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{self, Write};
 
-const EXAMPLES: &str = r#"Each line is a text of its own; a private key in PEM is one text, all its lines.
+const EXAMPLES: &str = r#"Rules, words and modes are those of [redact] in the configuration.
+
+Each line is a text of its own; a private key in PEM is one text, all its lines.
 
 Examples:
   echo 'my card is 4111 1111 1111 1111' | campanile redact
@@ -55,19 +58,19 @@ struct Masked<'a> {
 }
 
 #[derive(Serialize)]
-struct Found {
+struct Found<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<Value>,
-    spans: Vec<Span>,
+    spans: Vec<Span<'a>>,
 }
 
 #[derive(Serialize)]
-struct Span {
+struct Span<'a> {
     start: usize,
     end: usize,
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'static str>,
+    rule: Option<&'a str>,
 }
 
 /// Where texts go, and in which form.
@@ -80,9 +83,9 @@ struct Printer {
 }
 
 impl Redact {
-    pub(crate) fn run(self, io: &mut Io<'_>) -> Result<(), Fault> {
+    pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
         let printer = Printer {
-            redactor: Redactor::standard(),
+            redactor: settings.config()?.redactor().map_err(Fault::usage)?,
             spans: self.spans || self.explain,
             explain: self.explain,
             escape: io.terminal.out,
@@ -167,26 +170,23 @@ impl Printer {
         }
     }
 
-    fn find(&self, text: &str) -> Vec<Span> {
-        in_characters(text, &self.redactor.scan(text), self.explain)
+    /// The finds, from bytes to characters in one pass: they are sorted and disjoint.
+    fn find(&self, text: &str) -> Vec<Span<'_>> {
+        let (mut byte, mut char) = (0, 0);
+        let mut chars_up_to = |end: usize| {
+            char += text[byte..end].chars().count();
+            byte = end;
+            char
+        };
+        let finds = self.redactor.scan(text);
+        finds
+            .iter()
+            .map(|find| Span {
+                start: chars_up_to(find.start),
+                end: chars_up_to(find.end),
+                r#type: find.kind.label(),
+                rule: self.explain.then(|| self.redactor.rule_name(find)),
+            })
+            .collect()
     }
-}
-
-/// From bytes to characters, in one pass: finds are sorted and disjoint.
-fn in_characters(text: &str, finds: &[Find], explain: bool) -> Vec<Span> {
-    let (mut byte, mut char) = (0, 0);
-    let mut chars_up_to = |end: usize| {
-        char += text[byte..end].chars().count();
-        byte = end;
-        char
-    };
-    finds
-        .iter()
-        .map(|find| Span {
-            start: chars_up_to(find.start),
-            end: chars_up_to(find.end),
-            r#type: find.kind.label(),
-            rule: explain.then_some(find.rule),
-        })
-        .collect()
 }

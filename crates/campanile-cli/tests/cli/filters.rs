@@ -1,6 +1,6 @@
 //! The pure parts as filters.
 
-use crate::support::{Done, campanile};
+use crate::support::{Done, Home, campanile};
 use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
@@ -337,4 +337,34 @@ fn prices_are_listed_explained_and_checked() {
 
     let checked = campanile(&["prices", "check"], "");
     assert_eq!(checked.code, 0, "{}", checked.out);
+}
+
+#[test]
+fn redaction_follows_the_file() {
+    let home = Home::new();
+    let file = home.dir().join("campanile.toml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    let redact = |input: &str| {
+        let file = file.to_str().unwrap();
+        campanile(&["--config", file, "redact", "--explain"], input)
+    };
+    write(
+        "[redact]\nwords = [\"zephyr\"]\n[[redact.rule]]\nname = \"ticket\"\npattern = \"TCK-[0-9]+\"\n",
+    );
+
+    let explained = redact("TCK-77 of Zephyr").good();
+    assert_eq!(
+        explained,
+        "{\"spans\":[{\"start\":0,\"end\":6,\"type\":\"CUSTOM\",\"rule\":\"ticket\"},\
+         {\"start\":10,\"end\":16,\"type\":\"CUSTOM\",\"rule\":\"user_word\"}]}\n"
+    );
+
+    write("[[redact.rule]]\nname = \"all\"\npattern = \".+\"\n");
+    let refused = redact("x");
+    assert_eq!((refused.code, refused.out.as_str()), (2, ""));
+    assert!(
+        refused
+            .err
+            .ends_with("rule `all` of `redact.rule` finds most of any text\n")
+    );
 }

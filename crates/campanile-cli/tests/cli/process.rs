@@ -183,7 +183,7 @@ fn a_doctor_names_what_is_wrong() {
         .collect();
     assert_eq!(bad, ["logs", "ledger", "prices"], "{told}");
     assert!(
-        text(&done.stderr).contains("3 of 7 checks failed"),
+        text(&done.stderr).contains("3 of 8 checks failed"),
         "{}",
         text(&done.stderr)
     );

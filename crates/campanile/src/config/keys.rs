@@ -4,18 +4,50 @@ use toml::{Table, Value};
 
 /// Tables and their keys. `*` stands for any name.
 const KNOWN: &[(&str, &[&str])] = &[
-    ("", &["env", "log", "sink", "summary", "prices", "budget"]),
+    (
+        "",
+        &[
+            "env", "log", "redact", "sink", "summary", "prices", "budget",
+        ],
+    ),
     ("env", &["*"]),
     ("env.*", &["level", "sinks"]),
     ("log", &["targets", "fields", "backtraces"]),
+    (
+        "redact",
+        &[
+            "modes",
+            "content",
+            "errors",
+            "logs",
+            "scan_limit",
+            "key",
+            "words",
+            "words_file",
+            "rule",
+        ],
+    ),
+    // Their keys are checked where their values are.
+    ("redact.modes", &["*"]),
+    ("redact.key", &["id", "env"]),
+    ("redact.rule", &["name", "pattern", "anywhere"]),
     ("sink", &["jsonl", "ledger", "prometheus", "console"]),
     (
         "sink.jsonl",
-        &["dir", "max_file", "max_total", "max_age", "content"],
+        &[
+            "dir",
+            "max_file",
+            "max_total",
+            "max_age",
+            "content",
+            "errors",
+            "logs",
+            "modes",
+        ],
     ),
-    ("sink.ledger", &["path", "durability"]),
+    ("sink.ledger", &["path", "durability", "errors", "modes"]),
     ("sink.prometheus", &["listen", "port_required"]),
-    ("sink.console", &["stderr"]),
+    ("sink.console", &["stderr", "errors", "logs", "modes"]),
     ("summary", &["turns", "every"]),
     ("prices", &["file"]),
     ("budget", &["provider", "usd", "window", "warn_at"]),

@@ -4,8 +4,12 @@
 //! is not there gives the default: an environment `dev` with console, jsonl and ledger.
 
 mod keys;
+mod redaction;
 mod units;
 
+use crate::{TextMode, Texts};
+use campanile_redact::Redactor;
+pub use redaction::{KeyOptions, Redaction, RuleOptions};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +26,9 @@ pub struct Config {
     /// What the program's own log lines may hold.
     #[serde(default)]
     pub log: Log,
+    /// How texts are masked.
+    #[serde(default)]
+    pub redact: Redaction,
     /// Options of the sinks.
     #[serde(default)]
     pub sink: Sinks,
@@ -97,17 +104,14 @@ pub struct JsonlOptions {
     pub max_total: Bytes,
     /// Older files are deleted.
     pub max_age: Age,
-    /// `redacted`: what was said is written, redacted. Absent: it is not written.
-    pub content: Option<ContentPolicy>,
-}
-
-/// The only way in which content may be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum ContentPolicy {
-    /// Redacted.
-    Redacted,
+    /// What is said: `redacted` writes it, redacted; `drop` not even its size. Default: its size.
+    pub content: TextMode,
+    /// Texts of errors. Default: as [`Redaction::errors`].
+    pub errors: TextMode,
+    /// Texts of log lines. Default: as [`Redaction::logs`].
+    pub logs: TextMode,
+    /// What stands in place of finds, where it is stricter than [`Redaction::modes`].
+    pub modes: BTreeMap<String, String>,
 }
 
 /// The ledger.
@@ -119,6 +123,10 @@ pub struct LedgerTable {
     pub path: PathBuf,
     /// What is promised before an event counts as written.
     pub durability: Durable,
+    /// Texts of errors. Default: as [`Redaction::errors`].
+    pub errors: TextMode,
+    /// What stands in place of finds, where it is stricter than [`Redaction::modes`].
+    pub modes: BTreeMap<String, String>,
 }
 
 /// What the ledger promises.
@@ -151,6 +159,12 @@ pub struct PrometheusOptions {
 pub struct ConsoleOptions {
     /// Whether lines go to stderr instead of stdout.
     pub stderr: bool,
+    /// Texts of errors. Default: as [`Redaction::errors`].
+    pub errors: TextMode,
+    /// Texts of log lines. Default: as [`Redaction::logs`].
+    pub logs: TextMode,
+    /// What stands in place of finds, where it is stricter than [`Redaction::modes`].
+    pub modes: BTreeMap<String, String>,
 }
 
 /// Summary lines.
@@ -219,7 +233,10 @@ impl Default for JsonlOptions {
             max_file: Bytes(64 << 20),
             max_total: Bytes(2 << 30),
             max_age: Age::days(14),
-            content: None,
+            content: TextMode::Measure,
+            errors: TextMode::default(),
+            logs: TextMode::default(),
+            modes: BTreeMap::new(),
         }
     }
 }
@@ -229,6 +246,8 @@ impl Default for LedgerTable {
         Self {
             path: "ledger/campanile.db".into(),
             durability: Durable::Durable,
+            errors: TextMode::default(),
+            modes: BTreeMap::new(),
         }
     }
 }
@@ -256,6 +275,7 @@ impl Default for Config {
         Self {
             env: Self::default_environments(),
             log: Log::default(),
+            redact: Redaction::default(),
             sink: Sinks::default(),
             summary: SummaryLines::default(),
             prices: Prices::default(),
@@ -321,8 +341,24 @@ impl Config {
         for budget in &config.budget {
             budget.check().map_err(fail)?;
         }
+        config.redact.check().map_err(fail)?;
+        for sink in SINKS {
+            config.sink.tight(sink).map_err(fail)?;
+        }
         config.file = Some(path.to_owned());
         Ok(config)
+    }
+
+    /// The redactor that `[redact]` describes.
+    ///
+    /// # Errors
+    ///
+    /// When the key of hashes is not in the environment, or the file of words cannot be read.
+    pub fn redactor(&self) -> Result<Redactor, ConfigError> {
+        let file = self.file.as_deref().unwrap_or(Path::new("campanile.toml"));
+        self.redact
+            .redactor()
+            .map_err(|what| ConfigError::new(file, what))
     }
 
     /// The environment that `CAMPANILE_ENV` names; `dev` unless it is set.
@@ -370,6 +406,44 @@ impl Config {
                 environment("info", &["jsonl", "ledger", "prometheus"]),
             ),
         ])
+    }
+}
+
+impl Sinks {
+    /// What a sink is told less than `[redact]` allows: by class of text, and by kind of find.
+    pub(crate) fn tight(&self, sink: &str) -> Result<(Texts, Option<Redactor>), String> {
+        let (texts, modes) = match sink {
+            "jsonl" => {
+                let JsonlOptions {
+                    content,
+                    errors,
+                    logs,
+                    ref modes,
+                    ..
+                } = self.jsonl;
+                (Texts::new(content, errors, logs), modes)
+            }
+            "console" => {
+                let ConsoleOptions {
+                    errors,
+                    logs,
+                    ref modes,
+                    ..
+                } = self.console;
+                (Texts::new(TextMode::Measure, errors, logs), modes)
+            }
+            "ledger" => {
+                let errors = self.ledger.errors;
+                (
+                    Texts::new(TextMode::Measure, errors, TextMode::Drop),
+                    &self.ledger.modes,
+                )
+            }
+            // No text becomes a metric.
+            _ => return Ok((Texts::default(), None)),
+        };
+        let redactor = redaction::tight(modes, &format!("sink.{sink}.modes"))?;
+        Ok((texts, redactor))
     }
 }
 
@@ -499,6 +573,10 @@ mod tests {
         assert_eq!(format!("{:?}", example.env), format!("{:?}", default.env));
         assert_eq!(format!("{:?}", example.sink), format!("{:?}", default.sink));
         assert_eq!(format!("{:?}", example.log), format!("{:?}", default.log));
+        assert_eq!(
+            format!("{:?}", example.redact),
+            format!("{:?}", default.redact)
+        );
         assert_eq!(
             format!("{:?}", example.summary),
             format!("{:?}", default.summary)
