@@ -34,6 +34,7 @@ mod ack;
 mod buffer;
 mod codec;
 mod error;
+mod forget;
 mod numbers;
 mod reader;
 mod row;
@@ -47,6 +48,7 @@ mod writer;
 pub use ack::{Ack, Appended, NotWritten};
 pub use buffer::LedgerState;
 pub use error::{LedgerError, LedgerErrorKind};
+pub use forget::{Forgotten, forget};
 pub use reader::{
     AttemptRow, Dimension, FailureGroup, LedgerCall, LedgerFailure, LedgerStats, LedgerTurn, Query,
     Reader, Report, ReportRow, SessionDetail, SessionRow, TurnSegment,
