@@ -1,6 +1,7 @@
 //! Tasks of this repository: `cargo xtask TASK`.
 
 mod bench;
+mod prices;
 mod shell;
 mod test;
 mod tidy;
@@ -12,6 +13,8 @@ cargo xtask TASK
 
   test    everything that must hold: formatting, lints, tests, docs, examples (installs what it needs, as root on Debian)
   tidy    the arrows between crates (tidy.toml), formatting, prose
+  prices  whether the price book can be right: overlaps, whole rates, names, orders, age of the sources
+          (--against FILE.csv: compared with prices that others have published)
   bench   what watching costs: instructions, CPU, rows (needs valgrind for instructions)
 ";
 
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
+        ["prices", arguments @ ..] => prices::run(arguments),
         ["bench", filter @ ..] => bench::run(filter),
         [] | ["help" | "-h" | "--help"] => {
             shell::say(HELP);

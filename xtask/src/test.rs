@@ -1,7 +1,7 @@
 //! Everything that must hold before a commit.
 
 use crate::shell::{self, Done, say};
-use crate::tidy;
+use crate::{prices, tidy};
 use std::process::Command;
 
 /// Programs that tests use, and the packages of Debian's that bring them. Tests whose program is missing say that
@@ -33,6 +33,7 @@ fn install() -> Done {
 pub(crate) fn run() -> Done {
     install()?;
     tidy::run()?;
+    prices::run(&[])?;
     shell::run(
         "cargo",
         &[

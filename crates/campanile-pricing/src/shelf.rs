@@ -216,7 +216,7 @@ impl Shelf {
         Some(rows.map(|at| &self.rows[*at as usize]).collect())
     }
 
-    /// Exact name → name without the vendor → name without its date → pattern.
+    /// Exact name → name without the vendor → name without its date → pattern; and once more in small letters.
     pub(crate) fn find(&self, model: &str) -> Option<(&Family, Found)> {
         match self.models.get(model) {
             Some(family) => Some((family, Found::Exact)),
@@ -225,6 +225,26 @@ impl Shelf {
     }
 
     fn beside_exact(&self, model: &str) -> Option<(&Family, Found)> {
+        self.beside(model).or_else(|| {
+            // As people write it: `Claude Haiku 4.5`.
+            let lower = model.to_ascii_lowercase().replace(' ', "-");
+            match self.models.get(lower.as_str()) {
+                _ if lower == model => None,
+                Some(family) => Some((family, Found::Exact)),
+                None => self.beside(&lower),
+            }
+        })
+    }
+
+    fn beside(&self, model: &str) -> Option<(&Family, Found)> {
+        // Where a model stands in a path of its cloud: `projects/p/locations/l/publishers/google/models/m`.
+        let (path, model) = match model.rsplit_once("/models/") {
+            Some((_, model)) => (true, model),
+            None => (false, model),
+        };
+        if let Some(family) = self.models.get(model).filter(|_| path) {
+            return Some((family, Found::Prefix));
+        }
         let bare = self
             .prefixes
             .iter()

@@ -123,18 +123,6 @@ fn checks_find_what_is_out_of_order() {
 /// Names in `prices.csv` that the book does not have, and why.
 const LEFT_OUT: &[(&str, &[&str])] = &[
     (
-        "a heading of the vendor's page, whose prices the model's id has",
-        &[
-            "anthropic Claude Fable 5.1",
-            "anthropic Claude Haiku 4.5",
-            "anthropic Claude Opus 4.8",
-            "anthropic Claude Opus 5",
-            "anthropic Claude Sonnet 4.6",
-            "cartesia Line agent",
-            "cartesia Line telephony",
-        ],
-    ),
-    (
         "a plan: its price is a [[credit]]",
         &[
             "cartesia plan Pro",

@@ -110,6 +110,30 @@ fn a_new_snapshot_has_the_price_of_its_model_and_says_that_it_is_assumed() {
 }
 
 #[test]
+fn a_model_is_found_by_the_names_that_callers_give_it() {
+    for (written, known) in [
+        ("openai GPT-4o", "openai gpt-4o"),
+        ("OPENAI openai/gpt-4o", "openai gpt-4o"),
+        ("anthropic Claude-Haiku-4-5", "anthropic claude-haiku-4-5"),
+        ("google-gla models/gemini-2.5-pro", "google gemini-2.5-pro"),
+        (
+            "google-vertex projects/p/locations/l/publishers/google/models/gemini-2.5-pro",
+            "google gemini-2.5-pro",
+        ),
+        (
+            "aws-bedrock us.amazon.nova-micro-v1:0",
+            "aws amazon.nova-micro-v1:0",
+        ),
+    ] {
+        assert_eq!(
+            exact(written, &TOKENS, &Terms::default()),
+            exact(known, &TOKENS, &Terms::default()),
+            "{written}"
+        );
+    }
+}
+
+#[test]
 fn a_snapshot_with_its_own_price_keeps_it() {
     assert_eq!(
         exact("openai gpt-4o-2024-05-13", &TOKENS, &Terms::default()),
