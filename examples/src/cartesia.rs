@@ -9,7 +9,8 @@
 //! Polling an utterance's reply drives its text as well. Dropping the reply cancels the context and leaves the socket to
 //! the others.
 
-use crate::{Error, Piece};
+use crate::connect::Socket;
+use crate::{Dial, Error, Piece};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -17,18 +18,16 @@ use campanile::protocols::cartesia::tts::{Decoder, Phase, RequestFacts, context_
 use campanile::{Decode, Facts, Failure, FailureKind, Frame, Mode, Name, Noted, Served, Upload};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, SinkExt as _, Stream, StreamExt as _};
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 use std::collections::HashMap;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tower::Service;
 
 const VERSION: &str = "2025-04-16";
@@ -69,6 +68,20 @@ impl Cartesia {
     ///
     /// When the key cannot be a header, or the handshake fails.
     pub async fn connect(base: &str, key: &str) -> Result<(Self, Driver), Error> {
+        Self::dial(base, key, HeaderMap::new(), &Dial::tcp()).await
+    }
+
+    /// The same with more headers, and in another way than [`Dial::tcp`].
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn dial(
+        base: &str,
+        key: &str,
+        headers: HeaderMap,
+        dial: &Dial,
+    ) -> Result<(Self, Driver), Error> {
         const CALLING: &str = "calling the speaker";
         let url = format!("{}/tts/websocket", base.trim_end_matches('/'));
         let request = url.into_client_request();
@@ -78,8 +91,9 @@ impl Cartesia {
         request.headers_mut().insert("x-api-key", key);
         let version = HeaderValue::from_static(VERSION);
         request.headers_mut().insert("cartesia-version", version);
-        let connected = connect_async(request).await;
-        let (socket, _) = connected.map_err(|error| Error::socket(CALLING, error))?;
+        request.headers_mut().extend(headers);
+        let connected = dial.socket(request).await;
+        let socket = connected.map_err(|error| Error::socket(CALLING, error))?;
         let (outbox, outgoing) = mpsc::channel(OUTBOX);
         let contexts = Contexts::default();
         let routes = Arc::clone(&contexts);
@@ -90,13 +104,11 @@ impl Cartesia {
 }
 
 /// Carries messages both ways until nobody sends any more, or the provider has gone.
-async fn drive(
-    mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    mut outgoing: mpsc::Receiver<Message>,
-    contexts: Contexts,
-) {
+async fn drive(mut socket: Socket, mut outgoing: mpsc::Receiver<Message>, contexts: Contexts) {
     loop {
         let heard = tokio::select! {
+            // In this order: a cancel does not wait for what it cancels.
+            biased;
             message = outgoing.recv() => {
                 let Some(message) = message else {
                     let _ = socket.close(None).await;

@@ -3,7 +3,8 @@
 //! Polling the reply drives both ways: audio is sent as the socket takes it, messages are read as they come. Dropping
 //! the reply closes the socket.
 
-use crate::{Error, Piece};
+use crate::connect::Socket;
+use crate::{Dial, Error, Piece};
 use bytes::Bytes;
 use campanile::protocols::audio::Encoding;
 use campanile::protocols::deepgram::live::{self, Decoder};
@@ -11,23 +12,20 @@ use campanile::{Decode, Facts, Frame, Name, Noted, Served, Upload};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt as _, SinkExt as _, Stream, StreamExt as _};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tower::Service;
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The client.
 #[derive(Clone, Debug)]
 pub struct Deepgram {
     base: String,
-    key: HeaderValue,
+    headers: HeaderMap,
+    dial: Dial,
 }
 
 impl Deepgram {
@@ -39,8 +37,24 @@ impl Deepgram {
     pub fn new(base: &str, key: &str) -> Result<Self, http::Error> {
         let mut key = HeaderValue::try_from(format!("Token {key}"))?;
         key.set_sensitive(true);
-        let base = base.trim_end_matches('/').to_owned();
-        Ok(Self { base, key })
+        Ok(Self {
+            base: base.trim_end_matches('/').to_owned(),
+            headers: HeaderMap::from_iter([(header::AUTHORIZATION, key)]),
+            dial: Dial::tcp(),
+        })
+    }
+
+    /// Makes connections in another way than [`Dial::tcp`].
+    #[must_use]
+    pub fn dial(self, dial: Dial) -> Self {
+        Self { dial, ..self }
+    }
+
+    /// Sends one more header with each handshake.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<HeaderValue>) -> Self {
+        self.headers.insert(name, value.into());
+        self
     }
 }
 
@@ -152,9 +166,8 @@ impl Deepgram {
     async fn connect(&self, query: &str) -> Result<Socket, tungstenite::Error> {
         let url = format!("{}/v1/listen?{query}", self.base);
         let mut request = url.into_client_request()?;
-        let headers = request.headers_mut();
-        headers.insert(header::AUTHORIZATION, self.key.clone());
-        Ok(connect_async(request).await?.0)
+        request.headers_mut().extend(self.headers.clone());
+        self.dial.socket(request).await
     }
 }
 

@@ -14,5 +14,6 @@ mod piece;
 pub mod proxy;
 pub mod retry;
 
+pub use connect::{Dial, Transport, Wire};
 pub use error::Error;
 pub use piece::Piece;

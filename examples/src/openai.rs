@@ -3,7 +3,7 @@
 //! A reply is a stream of [`Piece`]s; dropping it closes the connection, so that the provider stops as well.
 
 use crate::connect::{Http, http};
-use crate::{Error, Piece};
+use crate::{Dial, Error, Piece};
 use bytes::Bytes;
 use campanile::protocols::openai::chat::{Decoder, RequestFacts};
 use campanile::{Decode, Facts, Failure, Frame, Name, Noted, Served, Tally};
@@ -35,8 +35,17 @@ impl OpenAi {
         let mut key = HeaderValue::try_from(format!("Bearer {key}"))?;
         key.set_sensitive(true);
         let url = format!("{}/chat/completions", base.trim_end_matches('/'));
-        let http = http();
+        let http = http(Dial::tcp());
         Ok(Self { http, url, key })
+    }
+
+    /// Makes connections in another way than [`Dial::tcp`].
+    #[must_use]
+    pub fn dial(self, dial: Dial) -> Self {
+        Self {
+            http: http(dial),
+            ..self
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Bytes, statuses and headers pass as they are; usage is read as it passes. A client that hangs up hangs up upstream,
 //! since nothing here reads ahead.
 
+use crate::Dial;
 use crate::connect::http;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -76,7 +77,7 @@ fn llm(monitor: &impl AsRef<Intake>) -> Llm {
         .layer(RedactLayer::new())
         .layer(TimingLayer::new())
         .layer(openai::chat())
-        .service(http());
+        .service(http(Dial::tcp()));
     let stack = campanile::stage::<http::Request<Full<Bytes>>, _>(stack);
     let plain = stack.map_response(|response| response.map(|body| Plain::new(body).boxed_unsync()));
     BoxCloneSyncService::new(plain.map_err(BoxError::from))
