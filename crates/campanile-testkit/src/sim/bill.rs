@@ -199,8 +199,16 @@ pub struct Tab(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    bill: Mutex<Bill>,
+    book: Mutex<Book>,
     ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    bill: Bill,
+    /// Lines that are being written, by a number of their own.
+    open: BTreeMap<u64, Line>,
+    opened: u64,
 }
 
 impl Tab {
@@ -213,7 +221,7 @@ impl Tab {
     /// The bill so far.
     #[must_use]
     pub fn bill(&self) -> Bill {
-        let mut bill = self.lock().clone();
+        let mut bill = self.lock().bill.clone();
         bill.lines.sort_by(|a, b| {
             (a.provider, a.index, a.part, &a.request_id).cmp(&(
                 b.provider,
@@ -234,87 +242,105 @@ impl Tab {
             let mut ended = std::pin::pin!(self.0.ended.notified());
             // Enrolled before the look at the count, so that no end falls between the two.
             ended.as_mut().enable();
-            if self.lock().open == 0 {
+            if self.lock().bill.open == 0 {
                 return self.bill();
             }
             ended.await;
         }
     }
 
+    /// Takes the lines that have ended out of the bill, in the order of their ends. For a run that is too long to
+    /// keep them all.
+    #[must_use]
+    pub fn take(&self) -> Vec<Line> {
+        std::mem::take(&mut self.lock().bill.lines)
+    }
+
+    /// What the requests that are open have come to so far: what they are billed if their client dies now, and the
+    /// provider notices at once.
+    #[must_use]
+    pub fn open_lines(&self) -> Vec<Line> {
+        self.lock().open.values().cloned().collect()
+    }
+
     pub(crate) fn open(&self, line: Line) -> Open {
-        self.lock().open += 1;
+        let mut book = self.lock();
+        let number = book.opened;
+        book.opened += 1;
+        book.bill.open += 1;
+        book.open.insert(number, line);
         Open {
-            line: Some(line),
+            number,
+            is_open: true,
             since: Instant::now(),
             tab: self.clone(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Bill> {
+    fn lock(&self) -> MutexGuard<'_, Book> {
         // Each change is whole in itself: a panic elsewhere cannot leave half of one.
-        self.0.bill.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A line that is being written. Dropped without a word, its client has hung up.
 #[derive(Debug)]
 pub(crate) struct Open {
-    /// There until the line is closed.
-    line: Option<Line>,
+    number: u64,
+    is_open: bool,
     since: Instant,
     tab: Tab,
 }
 
 impl Open {
-    /// The line, or nothing once it is closed.
-    pub(crate) fn line(&mut self) -> Option<&mut Line> {
-        self.line.as_mut()
+    /// Changes the line, as long as it is open.
+    pub(crate) fn line(&mut self, change: impl FnOnce(&mut Line)) {
+        if self.is_open
+            && let Some(line) = self.tab.lock().open.get_mut(&self.number)
+        {
+            change(line);
+        }
     }
 
     /// Changes what is billed, as long as the line is open.
     pub(crate) fn meter(&mut self, change: impl FnOnce(&mut Meters)) {
-        if let Some(line) = &mut self.line {
-            change(&mut line.meters);
-        }
+        self.line(|line| change(&mut line.meters));
     }
 
     /// Says how it will have ended if nobody says otherwise.
     pub(crate) fn expect(&mut self, why: Why) {
-        if let Some(line) = &mut self.line {
-            line.why = why;
-        }
+        self.line(|line| line.why = why);
     }
 
     /// Takes the line back: what it was opened for has lines of its own.
     pub(crate) fn discard(mut self) {
-        if self.line.take().is_some() {
-            self.end(None);
-        }
+        self.end(false);
     }
 
     /// Writes the line. Later calls change nothing.
     pub(crate) fn close(&mut self, why: Why) {
         self.expect(why);
-        if let Some(mut line) = self.line.take() {
-            line.open_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.end(Some(line));
-        }
+        self.end(true);
     }
 
-    fn end(&self, line: Option<Line>) {
-        let mut bill = self.tab.lock();
-        bill.lines.extend(line);
-        bill.open -= 1;
-        drop(bill);
+    fn end(&mut self, is_billed: bool) {
+        if !std::mem::take(&mut self.is_open) {
+            return;
+        }
+        let mut book = self.tab.lock();
+        let line = book.open.remove(&self.number).filter(|_| is_billed);
+        book.bill.lines.extend(line.map(|line| Line {
+            open_us: u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX),
+            ..line
+        }));
+        book.bill.open -= 1;
+        drop(book);
         self.tab.0.ended.notify_waiters();
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if let Some(line) = &self.line {
-            let why = line.why;
-            self.close(why);
-        }
+        self.end(true);
     }
 }

@@ -22,6 +22,11 @@ pub const KEY: &str = "x-sim-key";
 /// [`Fault::HoldAfter`] for this one request.
 pub const HOLD_AFTER: &str = "x-sim-hold-after";
 
+/// The header with which a client brings its own faults along: a list with a place for each request of its
+/// [`KEY`], so that a retry that repeats the header meets the next one. `server_error,,cut_after=2`: the first try
+/// is refused, the second is good, the third breaks off. It wins over what the server was told.
+pub const FAULTS: &str = "x-sim-faults";
+
 /// What one server knows about all of its requests.
 #[derive(Debug)]
 pub struct Desk {
@@ -52,7 +57,9 @@ impl Desk {
         let index = self.arrived.fetch_add(1, Ordering::Relaxed);
         let key = header(headers, KEY);
         let luck = key.map_or_else(|| Luck::of(index), |key| self.named(key));
-        let fault = Fault::hold(header(headers, HOLD_AFTER)).or_else(|| {
+        let brought = Fault::hold(header(headers, HOLD_AFTER));
+        let brought = brought.or_else(|| Fault::of_list(header(headers, FAULTS), luck.tries(key)));
+        let fault = brought.or_else(|| {
             let mut dice = luck.dice(self, "fault");
             self.script.fault(index, &mut dice)
         });
@@ -151,6 +158,11 @@ impl Luck {
             word: String::from("index"),
             number: index,
         }
+    }
+
+    /// How many requests of the same name came before; a client without one is always at its first.
+    fn tries(&self, key: Option<&str>) -> u64 {
+        key.map_or(0, |_| self.number)
     }
 
     fn dice(&self, desk: &Desk, purpose: &str) -> Dice {

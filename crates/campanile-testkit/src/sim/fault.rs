@@ -1,6 +1,7 @@
 //! Trouble that a script has in store.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use super::Provider;
@@ -118,6 +119,70 @@ impl Fault {
     }
 }
 
+/// The form in the header [`FAULTS`](super::FAULTS): a word, and what it is about; milliseconds where that is time.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyRequests { retry_after } => {
+                write!(f, "too_many_requests={}", retry_after.as_millis())
+            }
+            Self::ServerError => f.write_str("server_error"),
+            Self::CutAfter { items } => write!(f, "cut_after={items}"),
+            Self::CutAtByte { bytes } => write!(f, "cut_at_byte={bytes}"),
+            Self::Slow { first, between } => {
+                write!(f, "slow={}/{}", first.as_millis(), between.as_millis())
+            }
+            Self::NoUsageChunk => f.write_str("no_usage_chunk"),
+            Self::ErrorInStream { items } => write!(f, "error_in_stream={items}"),
+            Self::CloseSocket { after_frames, code } => {
+                write!(f, "close_socket={after_frames}/{code}")
+            }
+            Self::Refuse => f.write_str("refuse"),
+            Self::BlackHole => f.write_str("black_hole"),
+            Self::HoldAfter { items } => write!(f, "hold_after={items}"),
+        }
+    }
+}
+
+impl Fault {
+    /// Reads what [`Display`](fmt::Display) writes. `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (word, about) = text.split_once('=').unwrap_or((text, ""));
+        let mut numbers = about.split('/').map(|number| number.parse::<u64>().ok());
+        let mut number = || numbers.next().flatten();
+        let millis = Duration::from_millis;
+        Some(match word {
+            "too_many_requests" => Self::TooManyRequests {
+                retry_after: millis(number()?),
+            },
+            "server_error" => Self::ServerError,
+            "cut_after" => Self::CutAfter { items: number()? },
+            "cut_at_byte" => Self::CutAtByte { bytes: number()? },
+            "slow" => Self::Slow {
+                first: millis(number()?),
+                between: millis(number()?),
+            },
+            "no_usage_chunk" => Self::NoUsageChunk,
+            "error_in_stream" => Self::ErrorInStream { items: number()? },
+            "close_socket" => Self::CloseSocket {
+                after_frames: number()?,
+                code: number()?.try_into().ok()?,
+            },
+            "refuse" => Self::Refuse,
+            "black_hole" => Self::BlackHole,
+            "hold_after" => Self::HoldAfter { items: number()? },
+            _ => return None,
+        })
+    }
+
+    /// The fault in a list of them for the request of that number; an empty place is no fault.
+    pub(crate) fn of_list(list: Option<&str>, number: u64) -> Option<Self> {
+        let place = usize::try_from(number).ok()?;
+        Self::parse(list?.split(',').nth(place)?.trim())
+    }
+}
+
 /// What a Deepgram that waited in vain says.
 pub(crate) const IDLE_REASON: &str =
     "NET-0001: did not receive audio data or a text message within the timeout window";
@@ -128,5 +193,59 @@ pub(crate) fn reason(code: u16, provider: Provider) -> &'static str {
         (1011, Provider::Deepgram) => IDLE_REASON,
         (1011, _) => "internal error",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let ms = Duration::from_millis;
+        let faults = [
+            Fault::TooManyRequests {
+                retry_after: ms(150),
+            },
+            Fault::ServerError,
+            Fault::CutAfter { items: 5 },
+            Fault::CutAtByte { bytes: 900 },
+            Fault::Slow {
+                first: ms(400),
+                between: ms(60),
+            },
+            Fault::NoUsageChunk,
+            Fault::ErrorInStream { items: 0 },
+            Fault::CloseSocket {
+                after_frames: 120,
+                code: 1011,
+            },
+            Fault::Refuse,
+            Fault::BlackHole,
+            Fault::HoldAfter { items: 7 },
+        ];
+
+        for fault in faults {
+            assert_eq!(Fault::parse(&fault.to_string()), Some(fault));
+        }
+        for wrong in [
+            "",
+            "cut_after",
+            "cut_after=x",
+            "close_socket=1/70000",
+            "hold",
+        ] {
+            assert_eq!(Fault::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn each_try_has_its_place_in_the_list() {
+        let list = Some("server_error,,cut_after=2");
+
+        let of = |number| Fault::of_list(list, number);
+        assert_eq!(of(0), Some(Fault::ServerError));
+        assert_eq!((of(1), of(3)), (None, None));
+        assert_eq!(of(2), Some(Fault::CutAfter { items: 2 }));
     }
 }

@@ -188,9 +188,7 @@ pub(crate) async fn door<V: Voice>(
 
 /// Closes the line of a request that gets this answer and nothing more.
 pub(crate) fn refuse(open: &mut Open, response: Response<Body>) -> Response<Body> {
-    if let Some(line) = open.line() {
-        line.status = Some(response.status().as_u16());
-    }
+    open.line(|line| line.status = Some(response.status().as_u16()));
     open.close(Why::Failed);
     response
 }

@@ -159,11 +159,11 @@ impl Speak {
 
 /// Notes what is to be spoken.
 fn enter(open: &mut Open, ask: &Ask, status: u16) {
-    if let Some(line) = open.line() {
+    open.line(|line| {
         line.model.clone_from(&ask.model);
         line.served_model.clone_from(&ask.model);
         line.status = Some(status);
-    }
+    });
 }
 
 /// Checks key and version.

@@ -105,9 +105,7 @@ impl Talk {
             None => {
                 let mut open = self.desk.open(&self.ticket, self.begun);
                 enter(&mut open, ask, 101);
-                if let Some(line) = open.line() {
-                    line.context_id = Some(id.clone());
-                }
+                open.line(|line| line.context_id = Some(id.clone()));
                 let gait = self.desk.gait(&self.ticket, self.begun);
                 self.begun += 1;
                 let context = Context::new(id, open, gait, self.character_us);

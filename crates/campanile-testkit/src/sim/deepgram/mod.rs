@@ -137,12 +137,12 @@ impl Listen {
 }
 
 fn enter(open: &mut Open, ask: &Ask) {
-    if let Some(line) = open.line() {
+    open.line(|line| {
         line.model.clone_from(&ask.model);
         line.served_model.clone_from(&ask.model);
         line.audio = Some(ask.format);
         line.status = Some(101);
-    }
+    });
 }
 
 /// Checks a handshake; an error is the answer to it.

@@ -123,14 +123,14 @@ impl Chat {
             }
         };
         let made = self.make(desk, &ticket, &ask);
-        if let Some(line) = open.line() {
+        open.line(|line| {
             line.model.clone_from(&ask.model);
             line.served_model.clone_from(&made.model);
             line.tier = Some(ask.tier.clone());
             line.status = Some(200);
             line.meters.prompt_tokens = made.prompt;
             line.meters.cached_tokens = made.cached;
-        }
+        });
         let mut headers = headers(&ticket);
         let mut reply = Reply::new(desk, &ticket, open, valve, ask, made);
         headers.push(("openai-processing-ms", reply.processing_ms().to_string()));

@@ -144,10 +144,10 @@ impl Reply {
                 Turn::Error => {
                     // Nothing was delivered, so this is a plain failure.
                     self.step = Step::Over;
-                    if let Some(line) = self.open.line() {
+                    self.open.line(|line| {
                         line.meters = super::super::Meters::default();
                         line.status = Some(500);
-                    }
+                    });
                     self.open.close(Why::Failed);
                     return None;
                 }
