@@ -67,6 +67,7 @@ mod presets;
 mod recorder;
 mod redactor;
 mod seal;
+mod setup;
 mod start;
 mod summary;
 mod texts;
@@ -81,6 +82,7 @@ pub use monitor::{Builder, Monitor};
 pub use panics::install_panic_hook;
 pub use presets::openai;
 pub use redactor::Masker;
+pub use setup::Setup;
 pub use start::{StartError, init};
 pub use texts::{TextMode, Texts};
 pub use {

@@ -10,10 +10,11 @@ use crate::texts::Texts;
 use campanile_core::{
     BadId, Clock, Ids, Intake, Level, Price, Redact, Redactions, Session, SessionId, Sink, Span,
 };
-use campanile_sinks::PrometheusRecorder;
+use campanile_sinks::ledger::{Ledger, LedgerState};
+use campanile_sinks::{PrometheusRecorder, Stats, Watch as LaneWatch};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -58,8 +59,16 @@ struct Running {
     logs: LogPolicy,
     levels: Levels,
     metrics: Option<PrometheusRecorder>,
+    watched: Watched,
     /// What runs as long as the monitor: an endpoint, a file.
     _keep: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+/// The sinks of a configuration whose counters can be asked for.
+#[derive(Default)]
+pub(crate) struct Watched {
+    pub(crate) lanes: Vec<(&'static str, LaneWatch)>,
+    pub(crate) ledger: Weak<Ledger>,
 }
 
 /// Looks after something from time to time, on the recorder's thread.
@@ -84,6 +93,7 @@ impl Monitor {
             watch: None,
             keep: Vec::new(),
             recorder: None,
+            watched: Watched::default(),
             thread: true,
         }
     }
@@ -143,6 +153,19 @@ impl Monitor {
     #[must_use]
     pub fn sinks_failed(&self) -> u64 {
         self.0.recorder.sinks_failed()
+    }
+
+    /// What became of the lines of each sink of the configuration that writes lines (`console`, `jsonl`), to the unit.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<(&'static str, Stats)> {
+        let lanes = self.0.watched.lanes.iter();
+        lanes.map(|(name, lane)| (*name, lane.stats())).collect()
+    }
+
+    /// The counters of the configuration's ledger; `None` where there is none.
+    #[must_use]
+    pub fn ledger(&self) -> Option<LedgerState> {
+        Some(self.0.watched.ledger.upgrade()?.state())
     }
 
     /// Ends the monitor: waits (at most 5 seconds) for replies that are read on, closes what is open as
@@ -265,6 +288,7 @@ pub struct Builder {
     keep: Vec<Box<dyn Any + Send + Sync>>,
     thread: bool,
     recorder: Option<PrometheusRecorder>,
+    watched: Watched,
 }
 
 impl Builder {
@@ -338,6 +362,12 @@ impl Builder {
     /// The recorder that [`Monitor::metrics_recorder`] gives out.
     pub(crate) fn metrics_recorder(mut self, recorder: Option<PrometheusRecorder>) -> Self {
         self.recorder = recorder;
+        self
+    }
+
+    /// What [`Monitor::lanes`] and [`Monitor::ledger`] look at.
+    pub(crate) fn watched(mut self, watched: Watched) -> Self {
+        self.watched = watched;
         self
     }
 
@@ -417,6 +447,7 @@ impl Builder {
             logs: self.logs,
             levels: self.levels,
             metrics: self.recorder,
+            watched: self.watched,
             _keep: self.keep,
         }))
     }

@@ -3,8 +3,9 @@
 use crate::budgets::Budget;
 use crate::config::{self, Config, Durable, Environment, Window};
 use crate::levels::Levels;
+use crate::monitor::Watched;
 use crate::texts::Tight;
-use crate::{LogPolicy, Masker, Monitor, TextMode, Texts};
+use crate::{Monitor, TextMode, Texts};
 use campanile_core::{Clock, Cost, Level, Name, Sink, Timestamp};
 use campanile_pricing::Book;
 use campanile_sinks::ledger::{Dimension, Durability, Ledger, LedgerOptions, Query, Reader};
@@ -39,88 +40,49 @@ pub fn init() -> Result<Monitor, StartError> {
     Ok(monitor)
 }
 
-impl Monitor {
-    /// Starts a monitor for one environment of a configuration. Nothing of the program's is touched.
-    ///
-    /// # Errors
-    ///
-    /// As [`init`].
-    pub fn from_config(config: &Config, environment: &str) -> Result<Self, StartError> {
-        let chosen = config.named_environment(environment)?;
-        let levels = levels(config, chosen)?;
-        let clock = crate::clock::counter();
-        let mut started = Started::default();
-        let sink = sinks(config, chosen, &levels, &clock, &mut started)?;
-        let texts = config.redact.texts();
-        let content = config.sink.jsonl.content.max(texts.content) == TextMode::Redacted
-            && chosen.sinks.iter().any(|sink| sink == "jsonl");
-        if content {
-            tell(&format!(
-                "what is said is written (redacted) to {}, as {} asks",
-                config.sink.jsonl.dir.display(),
-                config
-                    .file
-                    .as_deref()
-                    .unwrap_or(Path::new("campanile.toml"))
-                    .display()
-            ));
-        }
-        let mut builder = Monitor::builder(sink)
-            .prices(book(config)?)
-            .redactor(Masker::new(config.redactor()?))
-            .texts(texts)
-            .clock(clock.clone())
-            .keep_content(content)
-            .backtraces(config.log.backtraces)
-            .summary(config.summary.turns, config.summary.every.0)
-            .budgets(budgets(config, chosen, clock.now()))
-            .logs(LogPolicy {
-                targets: config.log.targets.clone(),
-                fields: config.log.fields.clone(),
-            })
-            .levels(levels.clone())
-            .metrics_recorder(started.recorder)
-            .keep(started.endpoint);
-        let mut reload = config
-            .file
-            .as_deref()
-            .map(|file| reload(file, environment, levels));
-        let metrics = started.metrics;
-        builder = builder.watch(Box::new(move |intake| {
-            if let Some(reload) = &mut reload {
-                reload();
-            }
-            if let Some(metrics) = &metrics {
-                metrics.open_calls(intake.open_calls().len() as u64);
-            }
-        }));
-        Ok(builder.start())
-    }
-}
+/// Puts something around each sink, by its name.
+pub(crate) type Around<'a> = Box<dyn FnMut(&'static str, Box<dyn Sink>) -> Box<dyn Sink> + 'a>;
 
 /// What the sinks leave behind: an endpoint that serves, a recorder for the `metrics` facade, and a sink that wants to know how many
 /// calls are open.
 #[derive(Default)]
-struct Started {
-    endpoint: Option<campanile_sinks::MetricsEndpoint>,
-    recorder: Option<campanile_sinks::PrometheusRecorder>,
-    metrics: Option<Arc<campanile_sinks::MetricsSink>>,
+pub(crate) struct Started {
+    pub(crate) endpoint: Option<campanile_sinks::MetricsEndpoint>,
+    pub(crate) recorder: Option<campanile_sinks::PrometheusRecorder>,
+    pub(crate) metrics: Option<Arc<campanile_sinks::MetricsSink>>,
+    pub(crate) watched: Watched,
 }
 
-fn sinks(
+pub(crate) fn sinks(
     config: &Config,
     environment: &Environment,
     levels: &Levels,
     clock: &Clock,
     started: &mut Started,
+    around: &mut Around<'_>,
 ) -> Result<Box<dyn Sink>, StartError> {
     let mut all: Box<dyn Sink> = Box::new(());
     for name in &environment.sinks {
         let sink: Box<dyn Sink> = match name.as_str() {
-            "ledger" => Box::new(ledger(&config.sink.ledger, clock)?),
-            "jsonl" => Box::new(levels.gate(jsonl(&config.sink.jsonl, clock)?)),
-            "console" => Box::new(levels.gate(console(&config.sink.console, clock)?)),
-            _ => Box::new(prometheus(&config.sink.prometheus, started)?),
+            "ledger" => {
+                let ledger = Arc::new(ledger(&config.sink.ledger, clock)?);
+                started.watched.ledger = Arc::downgrade(&ledger);
+                around("ledger", Box::new(ledger))
+            }
+            "jsonl" => {
+                let jsonl = jsonl(&config.sink.jsonl, clock)?;
+                started.watched.lanes.push(("jsonl", jsonl.watch()));
+                Box::new(levels.gate(around("jsonl", Box::new(jsonl))))
+            }
+            "console" => {
+                let console = console(&config.sink.console, clock)?;
+                started.watched.lanes.push(("console", console.watch()));
+                Box::new(levels.gate(around("console", Box::new(console))))
+            }
+            _ => {
+                let metrics = prometheus(&config.sink.prometheus, started)?;
+                around("prometheus", Box::new(metrics))
+            }
         };
         let (texts, redactor) = config.sink.tight(name).map_err(StartError)?;
         let texts = texts.tighten(config.redact.texts());
@@ -205,7 +167,7 @@ fn prometheus(
 
 /// `RUST_LOG` wins over the environment's level. That level is meant for our own events and the program's own targets: what
 /// other crates say below `info` is for those who ask for it.
-fn levels(config: &Config, environment: &Environment) -> Result<Levels, StartError> {
+pub(crate) fn levels(config: &Config, environment: &Environment) -> Result<Levels, StartError> {
     match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.trim().is_empty() => {
             Levels::parse(&directives).map_err(|why| StartError(format!("RUST_LOG: {why}")))
@@ -229,7 +191,7 @@ fn levels(config: &Config, environment: &Environment) -> Result<Levels, StartErr
     }
 }
 
-fn book(config: &Config) -> Result<Book, StartError> {
+pub(crate) fn book(config: &Config) -> Result<Book, StartError> {
     let book = Book::standard();
     let Some(file) = &config.prices.file else {
         return Ok(book);
@@ -242,7 +204,7 @@ fn book(config: &Config) -> Result<Book, StartError> {
 }
 
 /// The budgets, and what the ledger says was spent in their windows before.
-fn budgets(config: &Config, environment: &Environment, now: Timestamp) -> Vec<Budget> {
+pub(crate) fn budgets(config: &Config, environment: &Environment, now: Timestamp) -> Vec<Budget> {
     let ledger = environment.sinks.iter().any(|sink| sink == "ledger");
     let reader = ledger
         .then(|| Reader::open(&config.sink.ledger.path).ok())
@@ -287,7 +249,11 @@ fn spent(reader: &Reader, budget: &Budget, now: Timestamp) -> Option<Cost> {
 }
 
 /// Looks at the file's time, and takes over its level when it has changed. A file that cannot be used is told, and the level stays.
-fn reload(file: &Path, environment: &str, levels: Levels) -> impl FnMut() + Send + use<> {
+pub(crate) fn reload(
+    file: &Path,
+    environment: &str,
+    levels: Levels,
+) -> impl FnMut() + Send + use<> {
     let (file, environment) = (file.to_owned(), environment.to_owned());
     let modified =
         |file: &Path| -> Option<SystemTime> { std::fs::metadata(file).ok()?.modified().ok() };
@@ -309,7 +275,7 @@ fn reload(file: &Path, environment: &str, levels: Levels) -> impl FnMut() + Send
 }
 
 /// One line for whoever runs the program.
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     // No complaint when nobody listens: `eprintln!` would panic.
     let _ = std::io::Write::write_all(
         &mut std::io::stderr(),
