@@ -1,8 +1,8 @@
 //! The sealed records of what happened. Nothing in them can hold free text but [`Redacted`].
 
 use crate::{
-    CallId, Cost, FailureKind, Measure, Name, Redacted, Redactions, SessionId, Span, Terms,
-    Timestamp, Usage,
+    AlertEvent, CallId, Cost, FailureKind, Measure, Name, Redacted, Redactions, SessionId, Span,
+    Terms, Timestamp, Usage,
 };
 use serde::Serialize;
 
@@ -589,50 +589,6 @@ pub struct SessionTotals {
     pub cost: Cost,
     /// The part of `cost` that nobody heard.
     pub wasted: Cost,
-}
-
-/// A budget or a rule fires.
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct AlertEvent {
-    /// The same for the same rule, window and threshold: an alert is raised once.
-    pub id: Name,
-    /// When.
-    pub at: Timestamp,
-    /// The rule.
-    pub rule: Name,
-    /// What was passed, as the rule words it: a share of the budget.
-    pub threshold: Name,
-    /// The window in which it counts: `2026-11`.
-    pub window: Name,
-    /// The amount.
-    pub amount: Cost,
-    /// The budget.
-    pub limit: crate::Money,
-}
-
-impl AlertEvent {
-    /// A budget that was passed.
-    #[must_use]
-    pub fn budget(
-        at: Timestamp,
-        rule: Name,
-        threshold: Name,
-        window: Name,
-        amount: Cost,
-        limit: crate::Money,
-    ) -> Self {
-        let id = Name::outside(&format!("{rule}:{window}:{threshold}")).unwrap_or_default();
-        Self {
-            id,
-            at,
-            rule,
-            threshold,
-            window,
-            amount,
-            limit,
-        }
-    }
 }
 
 /// A `tracing` event of the program.

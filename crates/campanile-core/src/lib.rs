@@ -14,6 +14,7 @@
 //! It does no IO, knows no provider, and depends on serde alone (feature `http` adds [`Facts`] for the types of
 //! the `http` and `bytes` crates).
 
+mod alert;
 mod content;
 mod cost;
 mod decode;
@@ -30,13 +31,14 @@ mod sink;
 mod time;
 mod usage;
 
+pub use alert::{AlertEvent, AlertKind};
 pub use content::{Content, Gauge, Measure, Redact, Redacted, Redactions};
 pub use cost::{Cost, Line, Reason};
 pub use decode::{Decode, Frame, Noted};
 pub use event::{
-    AlertEvent, Attempt, CALL_REV, CallEvent, Event, FailureReport, FieldValue, Level, LogEvent,
-    LossEvent, Outcome, Owner, Phase, Quantiles, SCHEMA_VERSION, Segment, SessionEvent,
-    SessionTotals, SummaryEvent, Timing, TurnEvent, UsageEvent, WithContent,
+    Attempt, CALL_REV, CallEvent, Event, FailureReport, FieldValue, Level, LogEvent, LossEvent,
+    Outcome, Owner, Phase, Quantiles, SCHEMA_VERSION, Segment, SessionEvent, SessionTotals,
+    SummaryEvent, Timing, TurnEvent, UsageEvent, WithContent,
 };
 #[cfg(feature = "http")]
 pub use facts::Told;
@@ -51,5 +53,5 @@ pub use money::Money;
 pub use name::{MAX_NAME_BYTES, Name};
 pub use price::{Billed, Mode, Price, Terms};
 pub use sink::{And, Sink};
-pub use time::{Clock, Span, Tick, TimeSource, Timestamp};
+pub use time::{Clock, LocalTime, Span, Tick, TimeSource, Timestamp};
 pub use usage::{Count, Tally, Usage};

@@ -140,6 +140,76 @@ impl Serialize for Timestamp {
     }
 }
 
+/// A moment as the clocks of one place show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalTime {
+    /// The moment.
+    pub at: Timestamp,
+    /// How far the clocks there are ahead of UTC at this moment, in seconds.
+    pub offset_s: i32,
+}
+
+impl LocalTime {
+    /// The moment in UTC.
+    #[must_use]
+    pub const fn utc(at: Timestamp) -> Self {
+        Self { at, offset_s: 0 }
+    }
+
+    /// What the clocks there show, as if it were UTC.
+    const fn wall(self) -> Timestamp {
+        Timestamp(self.at.0.saturating_add(self.offset_s as i64 * 1_000_000))
+    }
+
+    /// `Tuesday 2026-11-24 14:20`, for people.
+    #[must_use]
+    pub fn told(self) -> String {
+        const DAYS: [&str; 7] = [
+            "Thursday",
+            "Friday",
+            "Saturday",
+            "Sunday",
+            "Monday",
+            "Tuesday",
+            "Wednesday",
+        ];
+        let wall = self.wall();
+        let (year, month, day, micros) = wall.civil();
+        let weekday = DAYS[wall.0.div_euclid(86_400_000_000).rem_euclid(7) as usize];
+        let minutes = micros / 60_000_000;
+        let (hour, minute) = (minutes / 60, minutes % 60);
+        format!("{weekday} {year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
+    }
+}
+
+/// RFC 3339 with the offset, in whole seconds: `2026-11-24T14:20:00+01:00`.
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day, micros) = self.wall().civil();
+        let seconds = micros / 1_000_000;
+        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )?;
+        let minutes = self.offset_s / 60;
+        match minutes {
+            0 => f.write_str("Z"),
+            _ => {
+                let sign = if minutes < 0 { '-' } else { '+' };
+                let minutes = minutes.abs();
+                write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+        }
+    }
+}
+
+impl Serialize for LocalTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Where time is read: the system's clock, a processor's counter, tokio's (for paused tests), a scaled one (for a soak).
 pub trait TimeSource: Send + Sync {
     /// The monotonic moment. Never goes back.
@@ -226,6 +296,29 @@ mod tests {
         ] {
             assert_eq!(Timestamp(micros).to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_place_has_its_own_clocks() {
+        let at = Timestamp(1_795_485_029_000_000);
+        let berlin = LocalTime {
+            at,
+            offset_s: 3_600,
+        };
+        let st_johns = LocalTime {
+            at,
+            offset_s: -12_600,
+        };
+
+        assert_eq!(berlin.to_string(), "2026-11-24T02:50:29+01:00");
+        assert_eq!(berlin.told(), "Tuesday 2026-11-24 02:50");
+        assert_eq!(st_johns.to_string(), "2026-11-23T22:20:29-03:30");
+        assert_eq!(st_johns.told(), "Monday 2026-11-23 22:20");
+        assert_eq!(LocalTime::utc(at).to_string(), "2026-11-24T01:50:29Z");
+        assert_eq!(
+            LocalTime::utc(Timestamp(0)).told(),
+            "Thursday 1970-01-01 00:00"
+        );
     }
 
     #[test]

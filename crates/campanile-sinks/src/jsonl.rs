@@ -17,7 +17,6 @@
 
 mod encode;
 mod files;
-mod forget;
 mod housekeeper;
 mod name;
 mod retention;
@@ -31,7 +30,6 @@ use crate::{
 use campanile_core::{Clock, Event, Level, Sink};
 use encode::Encoder;
 pub(crate) use encode::moment;
-pub use forget::{ForgottenLines, forget_lines};
 use housekeeper::Housekeeper;
 use std::{
     path::{Path, PathBuf},

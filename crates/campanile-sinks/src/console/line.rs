@@ -255,18 +255,7 @@ impl Line {
     fn alert(&mut self, alert: &AlertEvent) {
         self.place(None, None);
         self.what("alert");
-        let (rule, threshold, window) = (&alert.rule, &alert.threshold, &alert.window);
-        self.put(
-            Paint::Yellow,
-            0,
-            &format!("{rule}: {threshold} passed in {window}:"),
-        );
-        self.cost(&alert.amount);
-        self.put(
-            Paint::Plain,
-            0,
-            &format!("of ${}", amount::exact(alert.limit)),
-        );
+        self.put(Paint::Yellow, 0, &alert.to_string());
     }
 
     fn log(&mut self, log: &LogEvent) {

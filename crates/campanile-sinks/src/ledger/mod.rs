@@ -31,28 +31,30 @@
 //! It does not keep logs, prices or texts of what was said.
 
 mod ack;
+mod alerts;
 mod buffer;
 mod codec;
 mod error;
-mod forget;
 mod numbers;
 mod reader;
 mod row;
 mod run;
 mod schema;
+mod spending;
 mod store;
 mod sum;
 mod verify;
 mod writer;
 
 pub use ack::{Ack, Appended, NotWritten};
+pub use alerts::{AlertBook, Owed};
 pub use buffer::LedgerState;
 pub use error::{LedgerError, LedgerErrorKind};
-pub use forget::{Forgotten, forget};
 pub use reader::{
     AttemptRow, Dimension, FailureGroup, LedgerCall, LedgerFailure, LedgerStats, LedgerTurn, Query,
     Reader, Report, ReportRow, SessionDetail, SessionRow, TurnSegment,
 };
+pub use spending::{Count, Spend, Spending};
 pub use verify::Problem;
 
 use buffer::Buffer;
@@ -231,6 +233,7 @@ impl Shared {
 pub struct Ledger {
     shared: Arc<Shared>,
     path: PathBuf,
+    run: i64,
 }
 
 impl Ledger {
@@ -250,6 +253,7 @@ impl Ledger {
             writer::checkpoint(&conn).map_err(|error| LedgerError::sql(&path, error))?;
             Ok((conn, run))
         })?;
+        let id = run.id;
         let shared = Arc::new(Shared {
             buffer: Mutex::new(Buffer::new(options.budget_bytes)),
             work: Condvar::new(),
@@ -270,13 +274,23 @@ impl Ledger {
             .name("campanile-ledger".to_owned())
             .spawn(move || writer.work())
             .map_err(|error| LedgerError::io(LedgerErrorKind::Io, &path, error))?;
-        Ok(Self { shared, path })
+        Ok(Self {
+            shared,
+            path,
+            run: id,
+        })
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The number of this process among those that have written the ledger.
+    #[must_use]
+    pub fn run(&self) -> i64 {
+        self.run
     }
 
     /// Writes entries with ids from outside, each once: the check of its id and the insert are one transaction.

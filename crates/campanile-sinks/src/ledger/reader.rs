@@ -38,8 +38,8 @@ use std::{
 /// Reads a ledger; never changes or makes one.
 #[derive(Debug)]
 pub struct Reader {
-    conn: Connection,
-    path: PathBuf,
+    pub(super) conn: Connection,
+    pub(super) path: PathBuf,
 }
 
 impl Reader {

@@ -13,7 +13,8 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 const BUSY: Duration = Duration::from_secs(2);
 
 /// Steps from an empty file to the tables of today. A step is never changed once it was released.
-const MIGRATIONS: [&str; 1] = [r"
+const MIGRATIONS: [&str; 2] = [
+    r"
 CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, crc INTEGER NOT NULL) STRICT;
 
 CREATE TABLE run(
@@ -77,7 +78,14 @@ CREATE TABLE day(
   day INTEGER PRIMARY KEY, calls INTEGER NOT NULL, parts INTEGER NOT NULL, at_least TEXT NOT NULL,
   more TEXT NOT NULL, unbounded INTEGER NOT NULL, crc INTEGER NOT NULL
 ) STRICT;
-"];
+",
+    r"
+-- Who is still to be told of an alert. `due`: not before then; who tells it moves it on, so that one does at a time.
+CREATE TABLE owed(
+  alert TEXT NOT NULL, target TEXT NOT NULL, due INTEGER NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY(alert, target)
+) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Tables whose rows carry a checksum of all their other columns, as the last one, and what names a row of them.
 pub(super) const SEALED: [(&str, &str); 10] = [
@@ -234,6 +242,16 @@ pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, LedgerError> 
         return Err(LedgerError::new(LedgerErrorKind::Newer, path, reason));
     }
     Ok(version)
+}
+
+/// The tables of a version, in memory.
+pub(super) fn blank(version: i64) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_in_memory()?;
+    let steps = usize::try_from(version).unwrap_or(0).min(MIGRATIONS.len());
+    for step in &MIGRATIONS[..steps] {
+        conn.execute_batch(step)?;
+    }
+    Ok(conn)
 }
 
 fn migrate(conn: &mut Connection, path: &Path) -> Result<(), LedgerError> {
