@@ -17,6 +17,7 @@
 
 mod encode;
 mod files;
+mod forget;
 mod housekeeper;
 mod name;
 mod retention;
@@ -30,6 +31,7 @@ use crate::{
 use campanile_core::{Clock, Event, Level, Sink};
 use encode::Encoder;
 pub(crate) use encode::moment;
+pub use forget::{ForgottenLines, forget_lines};
 use housekeeper::Housekeeper;
 use std::{
     path::{Path, PathBuf},

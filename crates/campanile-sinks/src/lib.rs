@@ -37,7 +37,7 @@ mod start_error;
 
 pub use console::{Color, Console, ConsoleSink};
 pub use filter::{AtLeast, OnlyMoney, SinkExt};
-pub use jsonl::{Jsonl, JsonlSink};
+pub use jsonl::{ForgottenLines, Jsonl, JsonlSink, forget_lines};
 pub use lane::{LossReason, Stats, Watch};
 pub use memory::{Events, MemorySink, memory};
 pub use metrics::{MetricsSink, metric_names};

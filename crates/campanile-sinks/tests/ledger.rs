@@ -10,6 +10,7 @@ use campanile_core::{
 };
 use campanile_sinks::ledger::{
     Appended, Dimension, Durability, Entry, Ledger, LedgerErrorKind, LedgerOptions, Query, Reader,
+    forget,
 };
 use proptest::prelude::*;
 use std::{
@@ -816,4 +817,58 @@ fn a_reader_reads_while_a_writer_writes() {
     }
     assert!(ledger.flush(SOON));
     assert_eq!(total(&path).calls, 4_000);
+}
+
+#[test]
+fn what_is_forgotten_of_a_session_is_its_texts_and_no_amount() {
+    let (_dir, path) = folder();
+    let ledger = open(&path);
+    let same = |text: &str, masked: &mut String| {
+        masked.push_str(text);
+        Redactions::default()
+    };
+    let report = |fingerprint: &'static str, text: &str| {
+        let mut report = FailureReport::new(FailureKind::Server, fingerprint.into());
+        let text = Content::new(text);
+        report.chain = vec![Redacted::new(&text, &same, &mut Redactions::default())];
+        report
+    };
+    let sessions = ["ann", "ann", "ben"];
+    let texts = ["purple elephants", "green giraffes", "yellow yaks"];
+    for (id, (session, text)) in sessions.into_iter().zip(texts).enumerate() {
+        let fingerprint = ["0000000000000001", "0000000000000002", "0000000000000003"][id];
+        let mut failed = call(id as u128, vec![attempt(1, 7, "0.1")]);
+        failed.session = SessionId::new(session).ok();
+        // One of the call, one of an attempt that a retry has mended.
+        match id {
+            1 => failed.attempts[0].failure = Some(report(fingerprint, text)),
+            _ => failed.failure = Some(report(fingerprint, text)),
+        }
+        record(&ledger, failed);
+    }
+    assert!(ledger.flush(SOON));
+    let before = total(&path);
+
+    let gone = forget(&path, "ann").unwrap();
+
+    assert_eq!((gone.failures, gone.erased), (2, true));
+    assert_eq!(
+        (total(&path).calls, total(&path).cost),
+        (before.calls, before.cost)
+    );
+    let groups = Reader::open(&path)
+        .unwrap()
+        .errors(&Query::default())
+        .unwrap();
+    let kept: Vec<_> = groups.iter().flat_map(|group| &group.chain).collect();
+    assert_eq!(kept, ["yellow yaks"]);
+    assert_sound(&path);
+    let bytes: Vec<u8> = ["", "-wal"]
+        .iter()
+        .filter_map(|end| std::fs::read(format!("{}{end}", path.display())).ok())
+        .flatten()
+        .collect();
+    let holds = |text: &str| bytes.windows(text.len()).any(|at| at == text.as_bytes());
+    assert!(holds("yellow yaks") && !holds("purple elephants") && !holds("green giraffes"));
+    assert_eq!(forget(&path, "ann").unwrap().failures, 0);
 }

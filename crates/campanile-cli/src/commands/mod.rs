@@ -2,6 +2,7 @@
 
 mod cost;
 mod doctor;
+mod forget;
 mod ledger;
 mod prices;
 mod record;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Cost(cost::Cost),
     /// Text on stdin → masked text, or where the finds are.
     Redact(redact::Redact),
+    /// Deletes what is kept of one session; amounts stay.
+    Forget(forget::Forget),
     /// Lists, explains and checks prices.
     Prices(prices::Prices),
     /// Checks configuration, folders, ledger and prices; exit 1 when something is wrong.
@@ -49,6 +52,7 @@ impl Command {
             Command::Usage(usage) => usage.run(io),
             Command::Cost(cost) => cost.run(settings, io),
             Command::Redact(redact) => redact.run(settings, io),
+            Command::Forget(forget) => forget.run(settings, io),
             Command::Prices(prices) => prices.run(settings, io),
             Command::Doctor(doctor) => doctor.run(settings, io),
         }

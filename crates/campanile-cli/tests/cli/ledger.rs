@@ -264,3 +264,33 @@ fn what_is_recorded_is_acknowledged_once_it_can_be_read() {
     assert_eq!(report["total"]["cost"]["at_least"], "0.0000192");
     assert_eq!(report["total"]["cost"]["at_most"], Value::Null);
 }
+
+#[test]
+fn what_is_kept_of_a_session_is_forgotten_and_amounts_stay() {
+    let home = Home::with_small_ledger();
+    let logs = home.dir().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    let file = logs.join("campanile-2026-11-24T015029Z-1-0.jsonl");
+    let other = "{\"v\":1,\"event\":\"session\",\"session\":\"call-8\"}\n";
+    let mine = other.replace("call-8", "call-7");
+    std::fs::write(&file, format!("{mine}{other}{mine}")).unwrap();
+    let report = || home.run(&["report"]).good();
+    let before = report();
+    let forget = ["forget", "call-7", "--logs", logs.to_str().unwrap()];
+
+    let told = home.run(&forget).good();
+
+    assert_eq!(
+        told,
+        "forgot call-7: lines of logs: 2 (files: 1), texts of failures in LEDGER: 1; amounts stay\n"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), other.trim());
+    assert_eq!(report(), before);
+    assert!(home.run(&forget).good().contains("logs: 0 (files: 0)"));
+    let bad = home.run(&["forget", "+1 202 555 0143"]);
+    assert_eq!(
+        bad.code, 2,
+        "{}",
+        "a telephone number with its plus is no id"
+    );
+}

@@ -35,6 +35,7 @@ mod alerts;
 mod buffer;
 mod codec;
 mod error;
+mod forget;
 mod numbers;
 mod reader;
 mod row;
@@ -50,6 +51,7 @@ pub use ack::{Ack, Appended, NotWritten};
 pub use alerts::{AlertBook, Owed};
 pub use buffer::LedgerState;
 pub use error::{LedgerError, LedgerErrorKind};
+pub use forget::{Forgotten, forget};
 pub use reader::{
     AttemptRow, Dimension, FailureGroup, LedgerCall, LedgerFailure, LedgerStats, LedgerTurn, Query,
     Reader, Report, ReportRow, SessionDetail, SessionRow, TurnSegment,
