@@ -28,6 +28,7 @@ mod money;
 mod name;
 mod price;
 mod sink;
+mod stats;
 mod time;
 mod usage;
 
@@ -52,6 +53,7 @@ pub use meter::{Evidence, Meter};
 pub use money::Money;
 pub use name::{MAX_NAME_BYTES, Name};
 pub use price::{Billed, Mode, Price, Terms};
-pub use sink::{And, Sink};
+pub use sink::{And, Lane, Sink};
+pub use stats::{LossReason, Stats};
 pub use time::{Clock, LocalTime, Span, Tick, TimeSource, Timestamp};
 pub use usage::{Count, Tally, Usage};

@@ -17,10 +17,10 @@ mod line;
 mod paint;
 
 use crate::{
-    Notices, StartError, Stats, Watch,
-    lane::{Lane, LineWriter, Priority},
+    Notices, StartError, Watch,
+    lane::{self, Lines, Load, Priority, Writer},
 };
-use campanile_core::{Clock, Event, Level, LossEvent, Sink};
+use campanile_core::{Clock, Event, Lane, Level, LossEvent, Sink, Stats};
 use line::Line;
 pub use paint::Color;
 use std::{
@@ -133,7 +133,7 @@ impl Console {
             partial: 0,
             colors,
         };
-        let lane = Lane::start("console", self.budget, self.clock, Notices::silent(), make)
+        let lane = lane::Lane::start("console", self.budget, self.clock, Notices::silent(), make)
             .map_err(fail)?;
         Ok(ConsoleSink {
             lane,
@@ -166,7 +166,7 @@ impl fmt::Debug for Console {
 /// Writes one readable line an event; see [`Console`]. Lossy: what finds no room is counted, and told later.
 #[derive(Debug)]
 pub struct ConsoleSink {
-    lane: Lane,
+    lane: lane::Lane,
     level: Level,
     line: Mutex<Line>,
 }
@@ -203,6 +203,18 @@ impl Sink for ConsoleSink {
     fn flush(&self, within: Duration) -> bool {
         self.lane.flush(within)
     }
+
+    fn name(&self) -> &'static str {
+        "console"
+    }
+
+    fn lane(&self) -> Option<Lane> {
+        Some(Lane::Signal)
+    }
+
+    fn account(&self) -> Option<Stats> {
+        Some(self.stats())
+    }
 }
 
 struct Terminal {
@@ -213,31 +225,28 @@ struct Terminal {
     colors: bool,
 }
 
-impl LineWriter for Terminal {
-    fn write(&mut self, lines: &[u8], done: &mut usize) -> io::Result<()> {
+impl Writer<Lines> for Terminal {
+    fn write(&mut self, lines: &mut Lines) -> io::Result<()> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = std::mem::take(&mut self.partial).min(lines.len());
-        while out < lines.len() {
-            let result = match writer.write(&lines[out..]) {
+        while !lines.rest().is_empty() {
+            let rest = lines.rest();
+            let begun = self.partial.min(rest.len());
+            let bytes = match writer.write(&rest[begun..]) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
                 other => other,
-            };
-            match result {
-                Ok(bytes) => out = (out + bytes).min(lines.len()),
-                Err(error) => {
-                    self.partial = out - *done;
-                    return Err(error);
-                }
-            }
-            *done = memchr::memrchr(b'\n', &lines[..out]).map_or(0, |end| end + 1);
+            }?;
+            let out = (begun + bytes).min(rest.len());
+            let whole = memchr::memrchr(b'\n', &rest[..out]).map_or(0, |end| end + 1);
+            self.partial = out - whole;
+            lines.advance(whole);
         }
         Ok(())
     }
 
-    fn tell(&self, loss: &LossEvent, line: &mut Vec<u8>) {
+    fn tell(&self, loss: &LossEvent, lines: &mut Lines) {
         let text = Event::Loss(*loss);
-        line.extend_from_slice(Line::new(self.colors).write(&text).as_bytes());
+        lines.push(Line::new(self.colors).write(&text).as_bytes());
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Sinks that get only a part of the events.
 
-use campanile_core::{Event, Level, Sink};
-use std::time::Duration;
+use campanile_core::{Event, Lane, Level, Sink, Stats};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Ways to hand a sink a part of the events only; [`Sink::and`] combines them.
 ///
@@ -13,30 +13,48 @@ use std::time::Duration;
 /// let sink = money.only_money().and(errors.at_least(Level::Error));
 /// # let _ = sink;
 /// ```
-pub trait SinkExt: Sink + Sized {
+pub trait SinkExt: Sink + Sized + 'static {
     /// Events that matter at least so much.
-    fn at_least(self, level: Level) -> AtLeast<Self> {
-        AtLeast { sink: self, level }
+    fn at_least(self, level: Level) -> Only<Self> {
+        self.only(move |event| event.level() >= level)
     }
 
     /// Events that carry amounts, or close what carries them.
-    fn only_money(self) -> OnlyMoney<Self> {
-        OnlyMoney { sink: self }
+    fn only_money(self) -> Only<Self> {
+        self.only(Event::is_money)
+    }
+
+    /// Events that `pass`, which is asked on the recorder's thread.
+    fn only(self, pass: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Only<Self> {
+        Only::new(self, Arc::new(pass))
     }
 }
 
-impl<S: Sink> SinkExt for S {}
+impl<S: Sink + 'static> SinkExt for S {}
 
-/// Hands on what matters enough; see [`SinkExt::at_least`].
-#[derive(Clone, Copy, Debug)]
-pub struct AtLeast<S> {
+type Pass = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
+
+/// Hands on a part of the events; see [`SinkExt`]. Of sinks side by side, each gets its part by itself.
+#[derive(Clone)]
+pub struct Only<S> {
     sink: S,
-    level: Level,
+    pass: Pass,
+    parts: Vec<Arc<dyn Sink>>,
 }
 
-impl<S: Sink> Sink for AtLeast<S> {
+impl<S: Sink + 'static> Only<S> {
+    fn new(sink: S, pass: Pass) -> Self {
+        let each = |part: &Arc<dyn Sink>| -> Arc<dyn Sink> {
+            Arc::new(Only::new(Arc::clone(part), Arc::clone(&pass)))
+        };
+        let parts = sink.parts().iter().map(each).collect();
+        Self { sink, pass, parts }
+    }
+}
+
+impl<S: Sink> Sink for Only<S> {
     fn record(&self, event: &Event) {
-        if event.level() >= self.level {
+        if (self.pass)(event) {
             self.sink.record(event);
         }
     }
@@ -44,23 +62,27 @@ impl<S: Sink> Sink for AtLeast<S> {
     fn flush(&self, within: Duration) -> bool {
         self.sink.flush(within)
     }
-}
 
-/// Hands on what carries money; see [`SinkExt::only_money`].
-#[derive(Clone, Copy, Debug)]
-pub struct OnlyMoney<S> {
-    sink: S,
-}
-
-impl<S: Sink> Sink for OnlyMoney<S> {
-    fn record(&self, event: &Event) {
-        if event.is_money() {
-            self.sink.record(event);
-        }
+    fn name(&self) -> &'static str {
+        self.sink.name()
     }
 
-    fn flush(&self, within: Duration) -> bool {
-        self.sink.flush(within)
+    fn lane(&self) -> Option<Lane> {
+        self.sink.lane()
+    }
+
+    fn account(&self) -> Option<Stats> {
+        self.sink.account()
+    }
+
+    fn parts(&self) -> &[Arc<dyn Sink>] {
+        &self.parts
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Only<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Only").field(&self.sink).finish()
     }
 }
 
@@ -86,5 +108,18 @@ mod tests {
 
         assert!(matches!(amounts.all()[..], [Event::Alert(_)]));
         assert!(matches!(troubles.all()[..], [Event::Log(_)]));
+    }
+
+    #[test]
+    fn sinks_side_by_side_stay_so() {
+        let ((one, _), (other, events)) = (memory(), memory());
+        let both = one.and(other).only_money().at_least(Level::Error);
+
+        assert_eq!(both.parts().len(), 2);
+        let log = LogEvent::new(Timestamp(0), Level::Error, "bot");
+        both.parts()[1].record(&Event::Log(Box::new(log)));
+
+        assert!(events.all().is_empty());
+        assert_eq!(both.parts()[1].lane(), Some(Lane::Signal));
     }
 }

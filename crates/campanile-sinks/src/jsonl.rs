@@ -25,10 +25,10 @@ mod text;
 mod writer;
 
 use crate::{
-    Notices, StartError, Stats, Watch,
-    lane::{Lane, LossReason, Priority},
+    Notices, StartError, Watch,
+    lane::{self, Priority},
 };
-use campanile_core::{Clock, Event, Level, Sink};
+use campanile_core::{Clock, Event, Lane, Level, LossReason, Sink, Stats};
 use encode::Encoder;
 pub(crate) use encode::moment;
 pub use forget::{ForgottenLines, forget_lines};
@@ -175,7 +175,7 @@ impl Jsonl {
         first.open().map_err(fail("write in the log folder"))?;
         let jobs = housekeeper.jobs();
         let mut first = Some(first);
-        let lane = Lane::start(
+        let lane = lane::Lane::start(
             "jsonl",
             self.budget,
             self.clock.clone(),
@@ -202,7 +202,7 @@ impl Jsonl {
 /// Dropping it waits at most 100 ms for what is not yet written; [`close`](JsonlSink::close) waits as long as it is told.
 #[derive(Debug)]
 pub struct JsonlSink {
-    lane: Lane,
+    lane: lane::Lane,
     housekeeper: Housekeeper,
     level: Level,
     max_line: usize,
@@ -252,6 +252,18 @@ impl Sink for JsonlSink {
 
     fn flush(&self, within: Duration) -> bool {
         self.lane.flush(within)
+    }
+
+    fn name(&self) -> &'static str {
+        "jsonl"
+    }
+
+    fn lane(&self) -> Option<Lane> {
+        Some(Lane::Signal)
+    }
+
+    fn account(&self) -> Option<Stats> {
+        Some(self.stats())
     }
 }
 

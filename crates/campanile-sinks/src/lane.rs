@@ -6,29 +6,32 @@
 //!                  short mutex           no lock
 //! ```
 //!
-//! - The buffer has a byte budget, lines in the writer's hands included. What matters less is refused earlier, so that
+//! What waits is a [`Load`]: whole lines for files and terminals, events for sinks of the program's own.
+//!
+//! - The buffer has a byte budget, what is in the writer's hands included. What matters less is refused earlier, so that
 //!   room is left for what matters more: see [`Priority`].
-//! - Every line ends as written, as counted under one [`LossReason`], or is still pending: the sum is exact at any time.
+//! - Every item ends as written, as counted under one [`LossReason`], or is still pending: the sum is exact at any time.
 //! - Handing over makes no system call but one a block: the worker looks into the buffer every 20 ms, and is woken when
 //!   a block is full. So a file is written in whole blocks, and the buffers stay small enough for the cache.
-//! - A line that could not be written stays in the buffer and is tried again, with a growing pause. What finds
-//!   no room meanwhile is counted, and told by a line in the stream itself once there is a stream again.
+//! - What could not be written stays in the buffer and is tried again, with a growing pause: that is the breaker. What
+//!   finds no room meanwhile is counted, and told in the stream itself once there is a stream again.
+//! - In a child that was forked off there is no worker: nothing is written, and nobody waits for it.
 
+mod load;
 mod stats;
 mod worker;
 
+pub(crate) use load::{Lines, Load};
 pub(crate) use stats::Counters;
-pub use stats::{LossReason, Stats, Watch};
-pub(crate) use worker::LineWriter;
+pub use stats::Watch;
+pub(crate) use worker::Writer;
 
-use crate::Notices;
-use campanile_core::{Clock, Event, Level, Tick};
-use std::{
-    fmt, io,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
-    time::Duration,
+use crate::{
+    Notices,
+    sync::{self, Arc, Condvar, JoinHandle, Mutex, MutexGuard, PoisonError},
 };
+use campanile_core::{Clock, Event, Level, LossReason, Tick};
+use std::{fmt, io, time::Duration};
 
 /// So many bytes are worth a write of their own.
 const BLOCK: usize = 256 << 10;
@@ -68,16 +71,18 @@ impl Priority {
 }
 
 /// The sink's end of a lane. Dropping it waits at most 100 ms for what is in the buffer.
-pub(crate) struct Lane {
-    shared: Arc<Shared>,
+pub(crate) struct Lane<L: Load = Lines> {
+    shared: Arc<Shared<L>>,
     worker: Mutex<Option<JoinHandle<()>>>,
     budget: usize,
     clock: Clock,
+    /// The process that has the worker.
+    process: u32,
 }
 
 /// What both ends see.
-struct Shared {
-    state: Mutex<State>,
+struct Shared<L> {
+    state: Mutex<State<L>>,
     work: Condvar,
     progress: Condvar,
     counters: Arc<Counters>,
@@ -86,11 +91,8 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct State {
-    /// Whole lines, in order.
-    buffer: Vec<u8>,
-    /// How many lines `buffer` holds.
-    lines: u64,
+struct State<L> {
+    buffer: L,
     /// Bytes in the hands of the worker.
     busy: usize,
     /// Flushes that were asked for, and those that are done.
@@ -104,16 +106,16 @@ struct State {
     finished: bool,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<L> Shared<L> {
+    fn state(&self) -> MutexGuard<'_, State<L>> {
         // Each critical section leaves the state whole, so a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Lane {
+impl<L: Load> Lane<L> {
     /// Starts the worker; `make` makes its writer, and a new one after a panic.
-    pub(crate) fn start<W: LineWriter>(
+    pub(crate) fn start<W: Writer<L>>(
         name: &'static str,
         budget: usize,
         clock: Clock,
@@ -124,11 +126,11 @@ impl Lane {
             state: Mutex::default(),
             work: Condvar::new(),
             progress: Condvar::new(),
-            counters: Arc::default(),
+            counters: Arc::new(Counters::new(name)),
             block: BLOCK.min(budget / 4),
         });
         let worker = worker::Worker::new(name, shared.clone(), clock, notices, make);
-        let handle = std::thread::Builder::new()
+        let handle = sync::Builder::new()
             .name(format!("campanile-{name}"))
             .spawn(move || worker.run())?;
         Ok(Self {
@@ -137,25 +139,25 @@ impl Lane {
             budget,
             // Real time, whatever clock the events carry: somebody waits for real threads.
             clock: Clock::system(),
+            process: std::process::id(),
         })
     }
 
-    /// Hands over one whole line (with its line end), or counts why not. Never waits for IO.
-    pub(crate) fn push(&self, priority: Priority, line: &[u8]) {
-        debug_assert!(line.ends_with(b"\n"), "a line ends with a line end");
+    /// Hands over one item, or counts why not. Never waits for IO.
+    pub(crate) fn push(&self, priority: Priority, item: &L::Item) {
         let counters = &self.shared.counters;
         counters.opened(1);
         let mut state = self.shared.state();
-        let used = state.buffer.len() + state.busy;
+        let before = state.buffer.bytes();
+        let used = before + state.busy;
         if state.closing {
             counters.lose(LossReason::Closed, 1);
-        } else if used.saturating_add(line.len()) > priority.share(self.budget) {
+        } else if used.saturating_add(L::weigh(item)) > priority.share(self.budget) {
             counters.refuse();
         } else {
-            state.buffer.extend_from_slice(line);
-            state.lines += 1;
-            counters.queue(state.buffer.len() + state.busy);
-            let (before, now) = (state.buffer.len() - line.len(), state.buffer.len());
+            state.buffer.push(item);
+            let now = state.buffer.bytes();
+            counters.queue(now + state.busy);
             drop(state);
             if before < self.shared.block && now >= self.shared.block {
                 self.shared.work.notify_one();
@@ -163,14 +165,22 @@ impl Lane {
         }
     }
 
-    /// Counts something that never became a line.
+    /// Counts something that never became an item.
     pub(crate) fn lose(&self, reason: LossReason) {
         self.shared.counters.opened(1);
         self.shared.counters.lose(reason, 1);
     }
 
+    /// A child that was forked off has the memory, and not the worker.
+    fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
     /// Waits until what was handed over before is written or counted, and the writer has let go of it.
     pub(crate) fn flush(&self, within: Duration) -> bool {
+        if self.is_forked() {
+            return false;
+        }
         let mut state = self.shared.state();
         if state.finished {
             return true;
@@ -186,14 +196,16 @@ impl Lane {
 
     /// Takes nothing more, writes what is there. What is still in the buffer after `within` is counted as `closed`.
     pub(crate) fn close(&self, within: Duration) -> bool {
+        if self.is_forked() {
+            return false;
+        }
         let mut state = self.shared.state();
         state.closing = true;
         self.shared.work.notify_one();
         let mut state = self.wait(state, within, |state| state.finished);
         if !state.finished {
             state.abandoned = true;
-            let left = std::mem::take(&mut state.lines);
-            state.buffer = Vec::new();
+            let left = std::mem::take(&mut state.buffer).items();
             self.shared.counters.lose(LossReason::Closed, left);
             self.shared.counters.queue(state.busy);
             self.shared.work.notify_one();
@@ -218,10 +230,10 @@ impl Lane {
 
     fn wait<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, State<L>>,
         within: Duration,
-        over: impl Fn(&State) -> bool,
-    ) -> MutexGuard<'a, State> {
+        over: impl Fn(&State<L>) -> bool,
+    ) -> MutexGuard<'a, State<L>> {
         let begun = self.clock.tick();
         while !over(&state) {
             let Some(left) = left_of(within, begun, self.clock.tick()) else {
@@ -244,13 +256,13 @@ fn left_of(within: Duration, begun: Tick, now: Tick) -> Option<Duration> {
         .filter(|left| !left.is_zero())
 }
 
-impl Drop for Lane {
+impl<L: Load> Drop for Lane<L> {
     fn drop(&mut self) {
         self.close(Duration::from_millis(100));
     }
 }
 
-impl fmt::Debug for Lane {
+impl<L: Load> fmt::Debug for Lane<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.shared.counters.snapshot().fmt(f)
     }

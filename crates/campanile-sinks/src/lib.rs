@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Jsonl`] | files that a program or a person searches later | keeps 16 MiB, then drops by priority |
 //! | [`Console`] | a person who watches | keeps 1 MiB, then drops by priority |
+//! | [`Apart`] | any sink of the program's own; a monitor brings it by itself | keeps 16 MiB of events, then drops by priority |
 //! | [`MetricsSink`] | dashboards; with [`PrometheusRecorder`] and its [`Endpoint`], or with the program's own recorder | nothing waits: numbers are added up |
 //! | [`memory()`] | tests | keeps everything |
 //!
@@ -24,6 +25,7 @@
 //!
 //! It does not redact, price or sample: what arrives here is sealed. It knows no provider.
 
+mod apart;
 mod console;
 mod filter;
 mod jsonl;
@@ -34,11 +36,14 @@ mod metrics;
 mod notices;
 mod prometheus;
 mod start_error;
+mod sync;
 
+pub use apart::{Apart, ApartSink};
+pub use campanile_core::{LossReason, Stats};
 pub use console::{Color, Console, ConsoleSink};
-pub use filter::{AtLeast, OnlyMoney, SinkExt};
+pub use filter::{Only, SinkExt};
 pub use jsonl::{ForgottenLines, Jsonl, JsonlSink, forget_lines};
-pub use lane::{LossReason, Stats, Watch};
+pub use lane::Watch;
 pub use memory::{Events, MemorySink, memory};
 pub use metrics::{MetricsSink, metric_names};
 pub use notices::Notices;

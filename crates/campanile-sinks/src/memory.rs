@@ -1,6 +1,6 @@
 //! Events in memory, for tests.
 
-use campanile_core::{CallEvent, Event, Sink};
+use campanile_core::{CallEvent, Event, Lane, Sink};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -40,6 +40,14 @@ pub struct MemorySink {
 impl Sink for MemorySink {
     fn record(&self, event: &Event) {
         lock(&self.kept).push(event.clone());
+    }
+
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn lane(&self) -> Option<Lane> {
+        Some(Lane::Signal)
     }
 }
 

@@ -15,7 +15,7 @@ mod series;
 
 use ::metrics::{Gauge, Key, KeyName, Label, Metadata, Recorder};
 use campanile_core::{
-    Attempt, CallEvent, Event, Level, Money, Name, Outcome, Phase, Sink, Span, TurnEvent,
+    Attempt, CallEvent, Event, Lane, Level, Money, Name, Outcome, Phase, Sink, Span, TurnEvent,
 };
 use definitions as names;
 use series::{Series, Whose};
@@ -112,6 +112,14 @@ impl Sink for MetricsSink {
             }
             _ => {}
         }
+    }
+
+    fn name(&self) -> &'static str {
+        "metrics"
+    }
+
+    fn lane(&self) -> Option<Lane> {
+        Some(Lane::Signal)
     }
 }
 

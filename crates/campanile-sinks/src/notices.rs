@@ -1,12 +1,13 @@
 //! What a sink has to say about itself: it cannot write, it can again, its folder was moved.
 
-use crate::lane::{Lane, LineWriter, Priority};
+use crate::lane::{Lane, Lines, Load, Priority, Writer};
 use campanile_core::{Clock, LossEvent, Span, Tick};
 use std::{
     collections::HashMap,
     fmt,
     io::{self, Write},
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 /// The same trouble is told once a minute.
@@ -17,6 +18,7 @@ const BETWEEN: Span = Span(60_000_000_000);
 #[derive(Clone)]
 pub struct Notices {
     to: Arc<dyn Fn(&str) + Send + Sync>,
+    lane: Arc<OnceLock<Option<Lane>>>,
     last: Arc<Mutex<HashMap<&'static str, Tick>>>,
     steady: Clock,
 }
@@ -27,6 +29,7 @@ impl Notices {
     pub fn new(to: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self {
             to: Arc::new(to),
+            lane: Arc::default(),
             last: Arc::default(),
             steady: Clock::system(),
         }
@@ -41,18 +44,29 @@ impl Notices {
     /// Lines on stderr; none is waited for.
     #[must_use]
     pub fn stderr() -> Self {
-        let lane = OnceLock::new();
-        Self::new(move |line| {
+        let lane = Arc::<OnceLock<Option<Lane>>>::default();
+        let writer = Arc::clone(&lane);
+        let mut notices = Self::new(move |line| {
             // Without a thread there is no safe way to tell anything.
-            let lane: &Option<Lane> = lane.get_or_init(stderr_lane);
-            if let Some(lane) = lane {
+            if let Some(lane) = writer.get_or_init(stderr_lane) {
                 lane.push(Priority::Error, format!("campanile: {line}\n").as_bytes());
             }
-        })
+        });
+        notices.lane = lane;
+        notices
     }
 
-    pub(crate) fn tell(&self, line: &str) {
+    /// Tells one line. Control characters become blanks.
+    pub fn tell(&self, line: &str) {
         (self.to)(&line.replace(|char: char| char.is_control(), " "));
+    }
+
+    /// Waits until stderr has taken what was told. `false` when `within` was too short.
+    pub fn flush(&self, within: Duration) -> bool {
+        match self.lane.get() {
+            Some(Some(lane)) => lane.flush(within),
+            _ => true,
+        }
     }
 
     /// As `tell`, once a minute for each `who`.
@@ -94,15 +108,15 @@ impl fmt::Debug for Notices {
 
 struct Stderr;
 
-impl LineWriter for Stderr {
-    fn write(&mut self, lines: &[u8], done: &mut usize) -> io::Result<()> {
+impl Writer<Lines> for Stderr {
+    fn write(&mut self, lines: &mut Lines) -> io::Result<()> {
         // Once is enough: a line that stderr does not take has no other place to go.
-        let _ = io::stderr().write_all(lines);
-        *done = lines.len();
+        let _ = io::stderr().write_all(lines.rest());
+        lines.advance(lines.bytes());
         Ok(())
     }
 
-    fn tell(&self, loss: &LossEvent, line: &mut Vec<u8>) {
-        line.extend_from_slice(format!("campanile: {} notices lost\n", loss.lost).as_bytes());
+    fn tell(&self, loss: &LossEvent, lines: &mut Lines) {
+        lines.push(format!("campanile: {} notices lost\n", loss.lost).as_bytes());
     }
 }

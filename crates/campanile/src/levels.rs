@@ -2,9 +2,9 @@
 //! program runs.
 
 use campanile_core::{Event, Level, Sink};
+use campanile_sinks::{Only, SinkExt as _};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// The target of our own events in `RUST_LOG`.
@@ -84,11 +84,13 @@ impl Levels {
     }
 
     /// Hands to `sink` what is at or above the level; losses and alerts always.
-    pub(crate) fn gate<S: Sink>(&self, sink: S) -> Gate<S> {
-        Gate {
-            sink,
-            levels: self.clone(),
-        }
+    pub(crate) fn gate<S: Sink + 'static>(&self, sink: S) -> Only<S> {
+        let levels = self.clone();
+        sink.only(move |event| {
+            let always = matches!(event, Event::Loss(_) | Event::Alert(_));
+            // Log lines were filtered by their own target already.
+            always || matches!(event, Event::Log(_)) || event.level() >= levels.own()
+        })
     }
 }
 
@@ -116,27 +118,6 @@ fn own_level(targets: &Targets) -> Level {
         None => false,
     };
     LEVELS.into_iter().find(enabled).unwrap_or(Level::Error)
-}
-
-/// A sink that gets what is at or above a level.
-#[derive(Debug)]
-pub(crate) struct Gate<S> {
-    sink: S,
-    levels: Levels,
-}
-
-impl<S: Sink> Sink for Gate<S> {
-    fn record(&self, event: &Event) {
-        let always = matches!(event, Event::Loss(_) | Event::Alert(_));
-        // Log lines were filtered by their own target already.
-        if always || matches!(event, Event::Log(_)) || event.level() >= self.levels.own() {
-            self.sink.record(event);
-        }
-    }
-
-    fn flush(&self, within: Duration) -> bool {
-        self.sink.flush(within)
-    }
 }
 
 #[cfg(test)]

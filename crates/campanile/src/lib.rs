@@ -58,10 +58,12 @@
 mod budgets;
 pub mod clock;
 pub mod config;
+mod engine;
 mod fingerprint;
 mod levels;
 mod logs;
 mod monitor;
+mod outlets;
 mod panics;
 mod presets;
 mod recorder;

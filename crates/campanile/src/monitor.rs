@@ -1,38 +1,32 @@
 //! The monitor: what a program starts once, hands to its stages, and closes.
 
 use crate::budgets::Budget;
+use crate::engine::{CLOSE_PATIENCE, Engine, Watch};
 use crate::levels::Levels;
 use crate::logs::{LogLayer, LogPolicy};
+use crate::outlets::Outlets;
 use crate::recorder::Recorder;
 use crate::seal::Sealer;
 use crate::summary::Summary;
 use crate::texts::Texts;
 use campanile_core::{
     BadId, Clock, Ids, Intake, Level, Price, Redact, Redactions, Session, SessionId, Sink, Span,
+    Stats,
 };
 use campanile_sinks::ledger::{Ledger, LedgerState};
-use campanile_sinks::{PrometheusRecorder, Stats, Watch as LaneWatch};
+use campanile_sinks::{Notices, PrometheusRecorder};
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-
-/// How often the recorder's thread looks for what was handed over. Nobody wakes it: that would be a system call
-/// on the pipeline's thread.
-const PACE: Duration = Duration::from_millis(2);
-/// After how many rounds what is watched is looked at: about two seconds.
-const WATCH_ROUNDS: u32 = 1_000;
-/// How long `Drop` may wait.
-const DROP_PATIENCE: Duration = Duration::from_millis(100);
-/// How long a clean end waits for sinks, and for replies that are read on.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running monitor. Cheap to clone; hand `&monitor` to layers.
 ///
 /// [`close`](Monitor::close) is the promise of a clean end: everything handed over is sealed and given to the sinks, and
 /// they are waited for. When the last clone is dropped without it, at most 100 ms are spent on the same, and what is
-/// left is told on stderr.
+/// left is told on stderr. A process that ends in another way (`process::exit`, an abort, a kill) writes nothing more: what
+/// was handed over a few hundredths of a second before is where it should be, and the next start closes what was open.
+///
+/// A child that was forked off writes nothing: events are its parent's. Start a monitor of its own there.
 ///
 /// ```
 /// use campanile::{Monitor, memory};
@@ -52,27 +46,13 @@ pub struct Monitor(Arc<Running>);
 
 struct Running {
     intake: Intake,
-    recorder: Arc<Recorder>,
-    stop: Arc<AtomicBool>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    closed: AtomicBool,
+    /// Until it is dropped.
+    engine: Option<Arc<Engine>>,
     logs: LogPolicy,
     levels: Levels,
     metrics: Option<PrometheusRecorder>,
-    watched: Watched,
-    /// What runs as long as the monitor: an endpoint, a file.
-    _keep: Vec<Box<dyn Any + Send + Sync>>,
+    ledger: Weak<Ledger>,
 }
-
-/// The sinks of a configuration whose counters can be asked for.
-#[derive(Default)]
-pub(crate) struct Watched {
-    pub(crate) lanes: Vec<(&'static str, LaneWatch)>,
-    pub(crate) ledger: Weak<Ledger>,
-}
-
-/// Looks after something from time to time, on the recorder's thread.
-pub(crate) type Watch = Box<dyn FnMut(&Intake) + Send>;
 
 impl Monitor {
     /// A monitor whose events go to `sink`.
@@ -90,10 +70,12 @@ impl Monitor {
             texts: Texts::default(),
             logs: LogPolicy::default(),
             levels: Levels::new(Level::Info),
+            notices: Notices::default(),
+            patience: CLOSE_PATIENCE,
             watch: None,
             keep: Vec::new(),
             recorder: None,
-            watched: Watched::default(),
+            ledger: Weak::new(),
             thread: true,
         }
     }
@@ -123,12 +105,15 @@ impl Monitor {
     ///
     /// It blocks: for tests, and for programs without a runtime.
     pub fn flush(&self, within: Duration) -> bool {
-        self.0.recorder.flush(within)
+        let recorder = &self.engine().recorder;
+        !recorder.is_forked() && recorder.flush(within)
     }
 
     /// Seals what was handed over, without waiting for the sinks.
     pub fn seal(&self) {
-        self.0.recorder.run_once();
+        if !self.engine().recorder.is_forked() {
+            self.engine().recorder.run_once();
+        }
     }
 
     /// A layer for the program's own `tracing` subscriber: its log lines become events of this monitor, as far as
@@ -149,108 +134,62 @@ impl Monitor {
         self.0.metrics.clone()
     }
 
+    fn engine(&self) -> &Arc<Engine> {
+        self.0
+            .engine
+            .as_ref()
+            .expect("only its drop takes the engine")
+    }
+
+    /// What became of the events, for each sink that counts: opened = written + lost + pending.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<(&'static str, Stats)> {
+        let stats = self.engine().recorder.stats().into_iter();
+        stats.map(|stats| (stats.sink, stats)).collect()
+    }
+
     /// How often a sink panicked. Its other events, and other sinks, are not disturbed.
     #[must_use]
     pub fn sinks_failed(&self) -> u64 {
-        self.0.recorder.sinks_failed()
-    }
-
-    /// What became of the lines of each sink of the configuration that writes lines (`console`, `jsonl`), to the unit.
-    #[must_use]
-    pub fn lanes(&self) -> Vec<(&'static str, Stats)> {
-        let lanes = self.0.watched.lanes.iter();
-        lanes.map(|(name, lane)| (*name, lane.stats())).collect()
+        self.engine().recorder.sinks_failed()
     }
 
     /// The counters of the configuration's ledger; `None` where there is none.
     #[must_use]
     pub fn ledger(&self) -> Option<LedgerState> {
-        Some(self.0.watched.ledger.upgrade()?.state())
+        Some(self.0.ledger.upgrade()?.state())
     }
 
-    /// Ends the monitor: waits (at most 5 seconds) for replies that are read on, closes what is open as
-    /// `cancelled` for the reason `shutdown`, seals it, and waits (at most 5 seconds) for the sinks. `true` when nothing is left.
+    /// Ends the monitor: waits (at most 5 seconds) for replies that are read on, closes what is open as `cancelled` for the
+    /// reason `shutdown`, seals it, and waits for the sinks: for the ledger as long as it takes, for the others together at
+    /// most 5 seconds ([`patience`](Builder::patience) sets another limit). What was not delivered is told on stderr, by
+    /// sink and reason. `true` when nothing is left.
     ///
-    /// What is handed over afterwards is lost. Closing twice does nothing.
+    /// A ledger that cannot be written (a full disk) holds the end and tells so, until it can; put a timeout around it where
+    /// that is not wanted. What is handed over afterwards is lost. Who closes a second time gets the same answer.
+    ///
+    /// It works on any runtime, also on one with a single thread; the work is done on a thread that no runtime waits for.
     pub async fn close(&self) -> bool {
-        let mut patience = CLOSE_PATIENCE;
-        while self.0.intake.drains() > 0 && !patience.is_zero() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            patience = patience.saturating_sub(Duration::from_millis(5));
-        }
-        let running = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || running.end(CLOSE_PATIENCE))
-            .await
-            .unwrap_or(false)
+        let (done, over) = tokio::sync::oneshot::channel();
+        let (engine, intake) = (Arc::clone(self.engine()), self.0.intake.clone());
+        let thread = std::thread::Builder::new().name("campanile-end".into());
+        let thread = thread.spawn(move || {
+            // Whoever asked may have gone.
+            let _ = done.send(engine.close_after_drains(&intake));
+        });
+        thread.is_ok() && over.await.unwrap_or(false)
     }
 
     /// As [`close`](Self::close), for programs without a runtime: it blocks, and does not wait for replies that are read on.
     pub fn close_blocking(&self) -> bool {
-        self.0.end(CLOSE_PATIENCE)
-    }
-}
-
-impl Running {
-    fn end(&self, patience: Duration) -> bool {
-        if self.closed.swap(true, Relaxed) {
-            return true;
-        }
-        self.stop.store(true, Relaxed);
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            thread.thread().unpark();
-            // It stops between two rounds, each of which is short, unless a sink of the program's own hangs.
-            let mut patience = patience;
-            while !thread.is_finished() && !patience.is_zero() {
-                std::thread::sleep(Duration::from_millis(1));
-                patience = patience.saturating_sub(Duration::from_millis(1));
-            }
-            if !thread.is_finished() {
-                return false;
-            }
-        }
-        self.recorder.close_open_calls();
-        self.recorder.flush(patience)
+        self.engine().close()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if *self.closed.get_mut() {
-            return;
-        }
-        *self.closed.get_mut() = true;
-        self.stop.store(true, Relaxed);
-        let thread = self
-            .thread
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let recorder = Arc::clone(&self.recorder);
-        // On a thread of its own: a sink that hangs must not hold whoever drops us.
-        let (done, over) = std::sync::mpsc::channel();
-        let last = std::thread::Builder::new()
-            .name("campanile-end".into())
-            .spawn(move || {
-                if let Some(thread) = thread {
-                    thread.thread().unpark();
-                    let _ = thread.join();
-                }
-                recorder.close_open_calls();
-                let _ = done.send(recorder.flush(DROP_PATIENCE));
-            });
-        let clean = last.is_ok() && over.recv_timeout(DROP_PATIENCE) == Ok(true);
-        if !clean {
-            #[expect(clippy::print_stderr, reason = "there is nobody else left to tell")]
-            {
-                eprintln!(
-                    "campanile: dropped without close(), and 100 ms were too short to write everything"
-                );
-            }
+        if let Some(engine) = self.engine.take() {
+            engine.drop_soon();
         }
     }
 }
@@ -284,11 +223,13 @@ pub struct Builder {
     texts: Texts,
     logs: LogPolicy,
     levels: Levels,
+    notices: Notices,
+    patience: Duration,
     watch: Option<Watch>,
     keep: Vec<Box<dyn Any + Send + Sync>>,
     thread: bool,
     recorder: Option<PrometheusRecorder>,
-    watched: Watched,
+    ledger: Weak<Ledger>,
 }
 
 impl Builder {
@@ -353,6 +294,18 @@ impl Builder {
         self
     }
 
+    /// Where troubles are told: of sinks that this monitor gives a worker, and what is left at the end. Default stderr.
+    pub fn notices(mut self, notices: Notices) -> Self {
+        self.notices = notices;
+        self
+    }
+
+    /// How long a clean end waits for replies that are read on, and then for sinks that shed. Default 5 seconds each.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Calls `watch` about every two seconds.
     pub(crate) fn watch(mut self, watch: Watch) -> Self {
         self.watch = Some(watch);
@@ -366,8 +319,8 @@ impl Builder {
     }
 
     /// What [`Monitor::lanes`] and [`Monitor::ledger`] look at.
-    pub(crate) fn watched(mut self, watched: Watched) -> Self {
-        self.watched = watched;
+    pub(crate) fn ledger(mut self, ledger: Weak<Ledger>) -> Self {
+        self.ledger = ledger;
         self
     }
 
@@ -383,8 +336,8 @@ impl Builder {
         self
     }
 
-    /// Starts no thread: events are sealed by [`Monitor::seal`], [`flush`](Monitor::flush) and `close` only. For tests
-    /// that pause time.
+    /// Starts no thread: events are sealed by [`Monitor::seal`], [`flush`](Monitor::flush) and `close` only, and every sink is
+    /// called directly. For tests that pause time.
     pub fn by_hand(mut self) -> Self {
         self.thread = false;
         self
@@ -408,47 +361,23 @@ impl Builder {
         };
         let (turns, every) = self.summary;
         let summary = Summary::new(turns.max(1), Span::from(every), intake.clock().tick());
-        let recorder = Arc::new(Recorder::new(
-            intake.clone(),
-            sealer,
-            self.sink,
-            summary,
-            self.budgets,
-        ));
-        let stop = Arc::new(AtomicBool::new(false));
-        let thread = self.thread.then(|| {
-            let (recorder, stop) = (Arc::clone(&recorder), Arc::clone(&stop));
-            let intake = intake.clone();
-            let mut watch = self.watch;
-            let mut rounds = 0_u32;
-            std::thread::Builder::new()
-                .name("campanile-recorder".into())
-                .spawn(move || {
-                    while !stop.load(Relaxed) {
-                        std::thread::park_timeout(PACE);
-                        recorder.run_once();
-                        rounds = rounds.wrapping_add(1);
-                        if let Some(watch) = watch
-                            .as_mut()
-                            .filter(|_| rounds.is_multiple_of(WATCH_ROUNDS))
-                        {
-                            watch(&intake);
-                        }
-                    }
-                })
-                .expect("a thread for the recorder")
-        });
+        let outlets = match self.thread {
+            true => Outlets::apart(self.sink, intake.clock(), &self.notices),
+            false => Outlets::direct(self.sink),
+        };
+        let recorder = Recorder::new(intake.clone(), sealer, outlets, summary, self.budgets);
+        let engine = Engine::new(recorder, self.notices, self.patience, self.keep);
+        let engine = match self.thread {
+            true => engine.run(intake.clone(), self.watch),
+            false => engine,
+        };
         Monitor(Arc::new(Running {
             intake,
-            recorder,
-            stop,
-            thread: Mutex::new(thread),
-            closed: AtomicBool::new(false),
+            engine: Some(Arc::new(engine)),
             logs: self.logs,
             levels: self.levels,
             metrics: self.recorder,
-            watched: self.watched,
-            _keep: self.keep,
+            ledger: self.ledger,
         }))
     }
 }

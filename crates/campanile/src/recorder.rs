@@ -4,15 +4,15 @@
 //! events keep the order in which they happened. The pipeline's threads never touch that lock.
 
 use crate::budgets::{self, Budget};
+use crate::outlets::Outlets;
 use crate::seal::Sealer;
 use crate::summary::Summary;
 use campanile_core::{
     Attempt, CALL_REV, CallEvent, CallId, Content, Cost, Event, FieldValue, Handed, Intake, Level,
-    LogEvent, LossEvent, Name, Outcome, Reason, Record, Redactions, Session, SessionEvent, Sink,
-    Span, Tick, Turn, TurnEvent, Usage, UsageEvent,
+    LogEvent, LossEvent, Name, Outcome, Reason, Record, Redactions, Session, SessionEvent, Span,
+    Stats, Tick, Turn, TurnEvent, Usage, UsageEvent,
 };
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,8 +27,10 @@ const TURN_GRACE: Span = Span(5_000_000_000);
 pub(crate) struct Recorder {
     intake: Intake,
     sealer: Sealer,
-    sink: Box<dyn Sink>,
+    outlets: Outlets,
     state: Mutex<State>,
+    /// The process whose events these are.
+    process: u32,
 }
 
 struct State {
@@ -44,14 +46,13 @@ struct State {
     budgets: Vec<Budget>,
     /// Models without a price that were told.
     unpriced: HashSet<(Name, Name)>,
-    sinks_failed: u64,
 }
 
 impl Recorder {
     pub(crate) fn new(
         intake: Intake,
         sealer: Sealer,
-        sink: Box<dyn Sink>,
+        outlets: Outlets,
         summary: Summary,
         budgets: Vec<Budget>,
     ) -> Self {
@@ -66,13 +67,13 @@ impl Recorder {
             summary,
             budgets,
             unpriced: HashSet::new(),
-            sinks_failed: 0,
         };
         Self {
             intake,
             sealer,
-            sink,
+            outlets,
             state: Mutex::new(state),
+            process: std::process::id(),
         }
     }
 
@@ -85,10 +86,10 @@ impl Recorder {
         if now.since(state.last_checkpoint) >= CHECKPOINT_EVERY {
             state.last_checkpoint = now;
             self.checkpoint_open_calls(&mut state, now);
-            self.tell_losses(&mut state);
+            self.tell_losses();
         }
         if let Some(event) = state.summary.due(&self.intake) {
-            self.give(&mut state, &Event::Summary(Box::new(event)));
+            self.outlets.give(&Event::Summary(Box::new(event)));
         }
     }
 
@@ -101,21 +102,34 @@ impl Recorder {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.intake.clock().tick();
         self.seal_turns(&mut state, now, true);
-        self.tell_losses(&mut state);
+        self.tell_losses();
     }
 
     /// Waits for the sinks.
     pub(crate) fn flush(&self, within: Duration) -> bool {
         self.run_once();
-        catch_unwind(AssertUnwindSafe(|| self.sink.flush(within))).unwrap_or(false)
+        self.outlets.flush(within)
+    }
+
+    /// Waits for the sinks at the end: for the money lane as long as it takes.
+    pub(crate) fn drain(&self, within: Duration) -> bool {
+        self.run_once();
+        self.outlets.drain(within)
+    }
+
+    /// A child that was forked off has a copy of what waits, and none of the threads. What is here is its parent's to write.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// What became of the events, for each sink that counts.
+    pub(crate) fn stats(&self) -> Vec<Stats> {
+        self.outlets.stats()
     }
 
     /// How often a sink panicked.
     pub(crate) fn sinks_failed(&self) -> u64 {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .sinks_failed
+        self.outlets.failed()
     }
 
     fn seal_handed(&self, state: &mut State) {
@@ -141,7 +155,7 @@ impl Recorder {
             Handed::TurnOver(turn) => state.turns.push((turn, self.intake.clock().tick())),
             Handed::SessionBegun(session) => {
                 let event = SessionEvent::start(session.id().clone(), session.started_at());
-                self.give(state, &Event::Session(Box::new(event)));
+                self.outlets.give(&Event::Session(Box::new(event)));
             }
             Handed::SessionOver(session, reason) => self.seal_session(state, &session, reason),
             Handed::Log(mut log, message, fields) => {
@@ -154,9 +168,9 @@ impl Recorder {
                     let text = written(&text).map(FieldValue::Text);
                     log.fields.extend(text.map(|text| (name, text)));
                 }
-                self.give(state, &Event::Log(log));
+                self.outlets.give(&Event::Log(log));
             }
-            Handed::Event(event) => self.give(state, &event),
+            Handed::Event(event) => self.outlets.give(&event),
             // `Handed` may grow; what is not known here has no event.
             _ => {}
         }
@@ -176,9 +190,9 @@ impl Recorder {
         let now = self.intake.clock().now();
         let alerts = budgets::count(&mut state.budgets, now, &call);
         let unpriced: Vec<_> = call.attempts.iter().filter_map(without_price).collect();
-        self.give(state, &Event::Call(Box::new(call)));
+        self.outlets.give(&Event::Call(Box::new(call)));
         for alert in alerts {
-            self.give(state, &Event::Alert(Box::new(alert)));
+            self.outlets.give(&Event::Alert(Box::new(alert)));
         }
         for (provider, model) in unpriced {
             self.tell_unpriced(state, provider, model);
@@ -190,7 +204,7 @@ impl Recorder {
         let revision = state.late_revision;
         state.late_revision += 1;
         if let Some(n) = record.attempt_number() {
-            self.give_usage(state, record, n, revision);
+            self.give_usage(record, n, revision);
         }
     }
 
@@ -219,11 +233,11 @@ impl Recorder {
             state.checkpoints.insert((record.id(), n), usage);
             let revision = state.revision;
             state.revision = (state.revision + 1).min(CALL_REV - 1);
-            self.give_usage(state, record, n, revision);
+            self.give_usage(record, n, revision);
         }
     }
 
-    fn give_usage(&self, state: &mut State, record: &Record, n: u32, revision: u32) {
+    fn give_usage(&self, record: &Record, n: u32, revision: u32) {
         let mut redactions = Redactions::default();
         let attempt = record.draft(|draft| {
             let draft = draft.attempts.get(n as usize - 1)?;
@@ -242,7 +256,7 @@ impl Recorder {
         );
         event.session = record.turn().map(|turn| turn.session().id().clone());
         event.turn = record.turn().map(Turn::number).filter(|n| *n > 0);
-        self.give(state, &Event::Usage(Box::new(event)));
+        self.outlets.give(&Event::Usage(Box::new(event)));
     }
 
     /// Writes turns that are over and whose calls are, too; `all`: without waiting for calls.
@@ -280,7 +294,7 @@ impl Recorder {
             totals.interrupted += u32::from(event.interrupted.is_some());
         });
         state.summary.turn(&event);
-        self.give(state, &Event::Turn(Box::new(event)));
+        self.outlets.give(&Event::Turn(Box::new(event)));
     }
 
     fn seal_session(&self, state: &mut State, session: &Session, reason: Name) {
@@ -301,7 +315,7 @@ impl Recorder {
         });
         let id = session.id().clone();
         let event = SessionEvent::end(id, session.started_at(), at, reason, totals);
-        self.give(state, &Event::Session(Box::new(event)));
+        self.outlets.give(&Event::Session(Box::new(event)));
     }
 
     /// Warns of a model without a price, once.
@@ -319,24 +333,15 @@ impl Recorder {
             self.sealer
                 .redact(&Content::new(text), &mut Redactions::default()),
         );
-        self.give(state, &Event::Log(Box::new(log)));
+        self.outlets.give(&Event::Log(Box::new(log)));
     }
 
-    fn tell_losses(&self, state: &mut State) {
+    fn tell_losses(&self) {
         let lost = self.intake.take_lost_logs();
         if lost > 0 {
             let at = self.intake.clock().now();
-            self.give(
-                state,
-                &Event::Loss(LossEvent::new(at, "recorder", "queue_full", lost)),
-            );
-        }
-    }
-
-    fn give(&self, state: &mut State, event: &Event) {
-        // A sink may be a user's.
-        if catch_unwind(AssertUnwindSafe(|| self.sink.record(event))).is_err() {
-            state.sinks_failed += 1;
+            let loss = LossEvent::new(at, "recorder", "queue_full", lost);
+            self.outlets.give(&Event::Loss(loss));
         }
     }
 }

@@ -136,14 +136,14 @@ impl<'a> Setup<'a> {
             })
             .levels(levels.clone())
             .metrics_recorder(started.recorder)
-            .watched(started.watched)
+            .ledger(started.ledger)
             .keep(started.endpoint);
         let mut reload = config
             .file
             .as_deref()
             .map(|file| reload(file, environment, levels));
         let metrics = started.metrics;
-        builder = builder.watch(Box::new(move |intake| {
+        builder = builder.watch(Box::new(move |intake, _| {
             if let Some(reload) = &mut reload {
                 reload();
             }

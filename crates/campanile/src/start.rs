@@ -3,16 +3,15 @@
 use crate::budgets::Budget;
 use crate::config::{self, Config, Durable, Environment, Window};
 use crate::levels::Levels;
-use crate::monitor::Watched;
 use crate::texts::Tight;
 use crate::{Monitor, TextMode, Texts};
-use campanile_core::{Clock, Cost, Level, Name, Sink, Timestamp};
+use campanile_core::{Clock, Cost, Event, Lane, Level, Name, Sink, Stats, Timestamp};
 use campanile_pricing::Book;
 use campanile_sinks::ledger::{Dimension, Durability, Ledger, LedgerOptions, Query, Reader};
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -50,7 +49,32 @@ pub(crate) struct Started {
     pub(crate) endpoint: Option<campanile_sinks::MetricsEndpoint>,
     pub(crate) recorder: Option<campanile_sinks::PrometheusRecorder>,
     pub(crate) metrics: Option<Arc<campanile_sinks::MetricsSink>>,
-    pub(crate) watched: Watched,
+    pub(crate) ledger: Weak<Ledger>,
+}
+
+/// The ledger, with whatever a program has put around it.
+struct Money(Box<dyn Sink>);
+
+impl Sink for Money {
+    fn record(&self, event: &Event) {
+        self.0.record(event);
+    }
+
+    fn flush(&self, within: Duration) -> bool {
+        self.0.flush(within)
+    }
+
+    fn name(&self) -> &'static str {
+        "ledger"
+    }
+
+    fn lane(&self) -> Option<Lane> {
+        Some(Lane::Money)
+    }
+
+    fn account(&self) -> Option<Stats> {
+        self.0.account()
+    }
 }
 
 pub(crate) fn sinks(
@@ -66,17 +90,16 @@ pub(crate) fn sinks(
         let sink: Box<dyn Sink> = match name.as_str() {
             "ledger" => {
                 let ledger = Arc::new(ledger(&config.sink.ledger, clock)?);
-                started.watched.ledger = Arc::downgrade(&ledger);
-                around("ledger", Box::new(ledger))
+                started.ledger = Arc::downgrade(&ledger);
+                // Whatever stands around it: no worker that may shed comes between.
+                Box::new(Money(around("ledger", Box::new(ledger))))
             }
             "jsonl" => {
                 let jsonl = jsonl(&config.sink.jsonl, clock)?;
-                started.watched.lanes.push(("jsonl", jsonl.watch()));
                 Box::new(levels.gate(around("jsonl", Box::new(jsonl))))
             }
             "console" => {
                 let console = console(&config.sink.console, clock)?;
-                started.watched.lanes.push(("console", console.watch()));
                 Box::new(levels.gate(around("console", Box::new(console))))
             }
             _ => {

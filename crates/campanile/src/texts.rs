@@ -1,8 +1,8 @@
 //! What becomes of texts: by class, and tighter for single sinks.
 
 use campanile_core::{
-    Attempt, Content, Event, FailureReport, FieldValue, LogEvent, Measure, Redact, Redacted,
-    Redactions, Sink,
+    Attempt, Content, Event, FailureReport, FieldValue, Lane, LogEvent, Measure, Redact, Redacted,
+    Redactions, Sink, Stats,
 };
 use campanile_redact::Redactor;
 use serde::Deserialize;
@@ -100,6 +100,18 @@ impl<S: Sink> Sink for Tight<S> {
 
     fn flush(&self, within: Duration) -> bool {
         self.sink.flush(within)
+    }
+
+    fn name(&self) -> &'static str {
+        self.sink.name()
+    }
+
+    fn lane(&self) -> Option<Lane> {
+        self.sink.lane()
+    }
+
+    fn account(&self) -> Option<Stats> {
+        self.sink.account()
     }
 }
 

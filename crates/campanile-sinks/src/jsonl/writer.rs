@@ -1,7 +1,7 @@
 //! Whole lines into files: rotation by size and by day, and what happens when a file fails.
 
 use super::{Jsonl, encode::Encoder, files, housekeeper::Jobs, name::FileName};
-use crate::lane::LineWriter;
+use crate::lane::{Lines, Load, Writer};
 use campanile_core::{Event, LossEvent};
 use std::{
     fs::File,
@@ -155,16 +155,16 @@ impl Current {
     }
 }
 
-impl LineWriter for FileWriter {
-    fn write(&mut self, lines: &[u8], done: &mut usize) -> io::Result<()> {
-        while *done < lines.len() {
-            let rest = &lines[*done..];
+impl Writer<Lines> for FileWriter {
+    fn write(&mut self, lines: &mut Lines) -> io::Result<()> {
+        while !lines.rest().is_empty() {
+            let rest = lines.rest();
             let first = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
             self.ready(first as u64)?;
             let fitting = self.fitting(rest);
             let current = self.ready(first as u64)?;
             let (whole, result) = current.append(&rest[..fitting]);
-            *done += whole;
+            lines.advance(whole);
             if let Err(error) = result {
                 if current.mend().is_err() {
                     // It may end in half a line: nothing more is written after that.
@@ -176,10 +176,10 @@ impl LineWriter for FileWriter {
         Ok(())
     }
 
-    fn tell(&self, loss: &LossEvent, line: &mut Vec<u8>) {
+    fn tell(&self, loss: &LossEvent, lines: &mut Lines) {
         let mut encoder = Encoder::new(false);
         if let Ok(text) = encoder.line(&Event::Loss(*loss)) {
-            line.extend_from_slice(text);
+            lines.push(text);
         }
     }
 }

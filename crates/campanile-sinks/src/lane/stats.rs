@@ -1,90 +1,13 @@
-//! What became of the lines of one sink.
+//! What became of the items of one lane.
 
-use std::sync::{
+use crate::sync::{
     Arc,
     atomic::{
         AtomicBool, AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-
-/// Why a line did not get where it should.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum LossReason {
-    /// The buffer had no room for its priority.
-    Full,
-    /// The buffer had no room because writing fails, or writing failed until the end.
-    IoError,
-    /// The writer panicked with it in its hands.
-    Panicked,
-    /// It came after the end, or nobody waited long enough for it.
-    Closed,
-    /// It is longer than a line may be.
-    TooLarge,
-    /// It could not be put into text.
-    Encoding,
-}
-
-impl LossReason {
-    /// Every reason.
-    pub const ALL: [LossReason; 6] = [
-        LossReason::Full,
-        LossReason::IoError,
-        LossReason::Panicked,
-        LossReason::Closed,
-        LossReason::TooLarge,
-        LossReason::Encoding,
-    ];
-
-    /// The name in JSON and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            LossReason::Full => "full",
-            LossReason::IoError => "io_error",
-            LossReason::Panicked => "panicked",
-            LossReason::Closed => "closed",
-            LossReason::TooLarge => "too_large",
-            LossReason::Encoding => "encoding",
-        }
-    }
-}
-
-/// What became of the lines of one sink, at one moment: `opened = written + lost + pending`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Events that the sink was given and wanted.
-    pub opened: u64,
-    /// Lines that are where they should be.
-    pub written: u64,
-    /// Lines in the buffer or in the writer's hands.
-    pub pending: u64,
-    /// Lines that are lost, by reason; reasons that never happened are left out.
-    pub lost: Vec<(LossReason, u64)>,
-    /// Bytes in the buffer and in the writer's hands.
-    pub queued_bytes: u64,
-    /// Whether the last try to write failed.
-    pub degraded: bool,
-    /// How often a try failed.
-    pub errors: u64,
-}
-
-impl Stats {
-    /// Lines lost for any reason.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.lost.iter().map(|(_, lost)| lost).sum()
-    }
-
-    /// Lines lost for one reason.
-    #[must_use]
-    pub fn lost_to(&self, reason: LossReason) -> u64 {
-        let found = self.lost.iter().find(|(known, _)| *known == reason);
-        found.map_or(0, |(_, lost)| *lost)
-    }
-}
+use campanile_core::{LossReason, Stats};
 
 /// Looks at the counters of a sink from anywhere, also after the sink is gone.
 #[derive(Clone, Debug)]
@@ -102,8 +25,9 @@ impl Watch {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counters {
+    sink: &'static str,
     opened: AtomicU64,
     written: AtomicU64,
     lost: [AtomicU64; LossReason::ALL.len()],
@@ -113,16 +37,28 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn opened(&self, lines: u64) {
-        self.opened.fetch_add(lines, Relaxed);
+    pub(crate) fn new(sink: &'static str) -> Self {
+        Self {
+            sink,
+            opened: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            lost: LossReason::ALL.map(|_| AtomicU64::new(0)),
+            queued_bytes: AtomicU64::new(0),
+            degraded: AtomicBool::new(false),
+            errors: AtomicU64::new(0),
+        }
     }
 
-    pub(crate) fn write(&self, lines: u64) {
-        self.written.fetch_add(lines, Release);
+    pub(crate) fn opened(&self, items: u64) {
+        self.opened.fetch_add(items, Relaxed);
     }
 
-    pub(crate) fn lose(&self, reason: LossReason, lines: u64) {
-        self.lost[reason as usize].fetch_add(lines, Release);
+    pub(crate) fn write(&self, items: u64) {
+        self.written.fetch_add(items, Release);
+    }
+
+    pub(crate) fn lose(&self, reason: LossReason, items: u64) {
+        self.lost[reason as usize].fetch_add(items, Release);
     }
 
     /// No room: the reader of the counters wants to know whether the disk is to blame.
@@ -166,14 +102,13 @@ impl Counters {
             .collect();
         let opened = self.opened.load(Acquire);
         let ended = written + lost.iter().map(|(_, lost)| lost).sum::<u64>();
-        Stats {
-            opened,
-            written,
-            pending: opened.saturating_sub(ended),
-            lost,
-            queued_bytes: self.queued_bytes.load(Relaxed),
-            degraded: self.degraded.load(Relaxed),
-            errors: self.errors.load(Relaxed),
-        }
+        let mut stats = Stats::new(self.sink);
+        (stats.opened, stats.written) = (opened, written);
+        stats.pending = opened.saturating_sub(ended);
+        stats.lost = lost;
+        stats.queued_bytes = self.queued_bytes.load(Relaxed);
+        stats.degraded = self.degraded.load(Relaxed);
+        stats.errors = self.errors.load(Relaxed);
+        stats
     }
 }

@@ -13,19 +13,19 @@ struct Hostile<F> {
     each: F,
 }
 
-impl<F: FnMut(&str) -> io::Result<()> + Send + 'static> LineWriter for Hostile<F> {
-    fn write(&mut self, lines: &[u8], done: &mut usize) -> io::Result<()> {
-        for line in lines[*done..].split_inclusive(|byte| *byte == b'\n') {
-            let text = String::from_utf8_lossy(line).trim_end().to_owned();
+impl<F: FnMut(&str) -> io::Result<()> + Send + 'static> Writer<Lines> for Hostile<F> {
+    fn write(&mut self, lines: &mut Lines) -> io::Result<()> {
+        while let Some(end) = memchr::memchr(b'\n', lines.rest()) {
+            let text = String::from_utf8_lossy(&lines.rest()[..end]).into_owned();
             (self.each)(&text)?;
             self.taken.lock().unwrap().push(text);
-            *done += line.len();
+            lines.advance(end + 1);
         }
         Ok(())
     }
 
-    fn tell(&self, loss: &LossEvent, line: &mut Vec<u8>) {
-        line.extend_from_slice(format!("lost {} {}\n", loss.lost, loss.reason).as_bytes());
+    fn tell(&self, loss: &LossEvent, lines: &mut Lines) {
+        lines.push(format!("lost {} {}\n", loss.lost, loss.reason).as_bytes());
     }
 }
 

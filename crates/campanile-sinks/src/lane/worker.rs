@@ -1,12 +1,14 @@
 //! The thread at the far end of a lane.
 
-use super::{Counters, LossReason, Shared, State};
-use crate::Notices;
-use campanile_core::{Clock, LossEvent, Span, Tick};
+use super::{Counters, Load, Shared, State};
+use crate::{
+    Notices,
+    sync::{Arc, MutexGuard, PoisonError},
+};
+use campanile_core::{Clock, LossEvent, LossReason, Span, Tick};
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,40 +17,40 @@ const POLL: Duration = Duration::from_millis(20);
 /// The pause after the first failed try; doubles with each one more.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Tries for what is left when the sink is closed.
+/// Tries for what is left when the sink is closed, without any that helped.
 const LAST_TRIES: u32 = 3;
 /// Losses are told no more often than this, so that telling does not add to the flood.
 const BETWEEN_LOSSES: Span = Span(1_000_000_000);
-/// A buffer that a flood made larger than this is given back.
-const KEPT_CAPACITY: usize = 1 << 20;
 
-/// Where a lane ends: a file, a terminal.
-pub(crate) trait LineWriter: Send + 'static {
-    /// Writes whole lines. `done` says at any time how many bytes of whole lines are where they should be, also
-    /// when this ends with an error or a panic: the rest is handed in again after an error.
-    fn write(&mut self, lines: &[u8], done: &mut usize) -> io::Result<()>;
+/// Where a lane ends: a file, a terminal, a sink of the program's own.
+pub(crate) trait Writer<L>: Send + 'static {
+    /// Writes what is in `load`, in order, and takes out what is where it should be, also when this ends with an error
+    /// or a panic: the rest is handed in again.
+    fn write(&mut self, load: &mut L) -> io::Result<()>;
 
-    /// Appends the line that tells a loss.
-    fn tell(&self, loss: &LossEvent, line: &mut Vec<u8>);
+    /// Words a loss, so that it can be written.
+    fn tell(&self, loss: &LossEvent, load: &mut L);
 
-    /// Called after the last line of a flush.
+    /// Called after the last item of a flush.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-pub(super) struct Worker<M, W> {
+pub(super) struct Worker<M, W, L> {
     name: &'static str,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<L>>,
     clock: Clock,
     steady: Clock,
     notices: Notices,
     make: M,
     writer: Option<W>,
-    /// The lines in hand, and the flushes that were asked for when they were taken.
-    block: Vec<u8>,
+    /// What is in hand, and the flushes that were asked for when it was taken.
+    load: L,
     asked: u64,
+    /// Tries in a row that failed, and those of them that moved nothing.
     failures: u32,
+    in_vain: u32,
     told: [u64; LossReason::ALL.len()],
     told_at: Option<Tick>,
 }
@@ -60,10 +62,10 @@ enum Tried {
     Panicked,
 }
 
-impl<W: LineWriter, M: FnMut() -> W> Worker<M, W> {
+impl<L: Load, W: Writer<L>, M: FnMut() -> W> Worker<M, W, L> {
     pub(super) fn new(
         name: &'static str,
-        shared: Arc<Shared>,
+        shared: Arc<Shared<L>>,
         clock: Clock,
         notices: Notices,
         make: M,
@@ -76,9 +78,10 @@ impl<W: LineWriter, M: FnMut() -> W> Worker<M, W> {
             notices,
             make,
             writer: None,
-            block: Vec::new(),
+            load: L::default(),
             asked: 0,
             failures: 0,
+            in_vain: 0,
             told: [0; LossReason::ALL.len()],
             told_at: None,
         }
@@ -87,18 +90,23 @@ impl<W: LineWriter, M: FnMut() -> W> Worker<M, W> {
     pub(super) fn run(mut self) {
         loop {
             let closing = self.take();
-            let worked = self.write_block() && self.tell_losses(closing) && self.flush_writer();
+            let before = self.load.items();
+            let worked = self.write_load() && self.tell_losses(closing) && self.flush_writer();
             if worked {
-                self.failures = 0;
+                (self.failures, self.in_vain) = (0, 0);
                 self.settle();
                 if closing && self.is_drained() {
                     break;
                 }
-            } else if self.gives_up() {
-                break;
-            } else {
-                self.pause();
+                continue;
             }
+            let moved = self.load.items() < before;
+            self.failures += 1;
+            self.in_vain = if moved { 0 } else { self.in_vain + 1 };
+            if self.gives_up() {
+                break;
+            }
+            self.pause(moved);
         }
         // Its end may panic as well; nobody is there to restart it.
         let writer = self.writer.take();
@@ -116,51 +124,46 @@ impl<W: LineWriter, M: FnMut() -> W> Worker<M, W> {
     /// Takes what is in the buffer, if nothing is in hand; waits a little until there is a block of it.
     fn take(&mut self) -> bool {
         let mut state = self.shared.state();
-        if self.block.is_empty() {
-            let may_wait = state.buffer.len() < self.shared.block && !state.closing;
+        if self.load.items() == 0 {
+            let may_wait = state.buffer.bytes() < self.shared.block && !state.closing;
             if may_wait && state.asked == state.flushed {
                 state = wait(&self.shared, state, POLL);
             }
-            self.block.shrink_to(KEPT_CAPACITY);
-            std::mem::swap(&mut self.block, &mut state.buffer);
-            state.lines = 0;
-            state.busy = self.block.len();
+            self.load.shrink();
+            std::mem::swap(&mut self.load, &mut state.buffer);
+            state.busy = self.load.bytes();
             self.asked = state.asked;
         }
         state.closing
     }
 
-    fn write_block(&mut self) -> bool {
-        if self.block.is_empty() {
+    fn write_load(&mut self) -> bool {
+        let before = self.load.items();
+        if before == 0 {
             return true;
         }
-        let block = std::mem::take(&mut self.block);
-        let (tried, done) = self.attempt(&block);
-        self.block = block;
-        self.counters().write(count_lines(&self.block[..done]));
-        self.block.drain(..done);
+        let mut load = std::mem::take(&mut self.load);
+        let tried = self.attempt(&mut load);
+        self.load = load;
+        self.counters().write(before - self.load.items());
         match tried {
             Tried::Done => true,
             Tried::Failed => false,
             Tried::Panicked => {
-                // Nobody knows which line did it: trying them again could go on for ever.
-                let left = count_lines(&self.block);
+                let left = self.load.give_up();
                 self.counters().lose(LossReason::Panicked, left);
-                self.block.clear();
                 false
             }
         }
     }
 
-    /// One try to write whole lines; says how far it came.
-    fn attempt(&mut self, lines: &[u8]) -> (Tried, usize) {
-        let mut done = 0;
+    /// One try; what could not be written is left in `load`.
+    fn attempt(&mut self, load: &mut L) -> Tried {
         let tried = catch_unwind(AssertUnwindSafe(|| {
             let writer = self.writer.get_or_insert_with(&mut self.make);
-            writer.write(lines, &mut done)
+            writer.write(load)
         }));
-        let done = done.min(lines.len());
-        (self.judge(tried), done)
+        self.judge(tried)
     }
 
     fn judge(&mut self, tried: std::thread::Result<io::Result<()>>) -> Tried {
@@ -208,18 +211,20 @@ impl<W: LineWriter, M: FnMut() -> W> Worker<M, W> {
                 continue;
             }
             let loss = LossEvent::new(self.clock.now(), self.name, reason.name(), untold);
-            let mut line = Vec::new();
+            let mut told = L::default();
             let worded = catch_unwind(AssertUnwindSafe(|| {
                 let writer = self.writer.get_or_insert_with(&mut self.make);
-                writer.tell(&loss, &mut line);
+                writer.tell(&loss, &mut told);
             }));
-            if worded.is_err() {
-                self.writer = None;
-                return false;
-            }
-            match self.attempt(&line) {
-                (Tried::Done, _) => self.told[reason as usize] = lost,
-                _ => return false,
+            let tried = match worded {
+                Ok(()) => self.attempt(&mut told),
+                Err(panic) => self.judge(Err(panic)),
+            };
+            match tried {
+                Tried::Done => self.told[reason as usize] = lost,
+                Tried::Failed => return false,
+                // It is not to hold up what can be written: later, once more.
+                Tried::Panicked => {}
             }
             self.told_at = Some(tick);
         }
@@ -242,41 +247,43 @@ impl<W: LineWriter, M: FnMut() -> W> Worker<M, W> {
         let mut state = self.shared.state();
         state.busy = 0;
         state.flushed = state.flushed.max(self.asked);
-        self.shared.counters.queue(state.buffer.len());
+        self.shared.counters.queue(state.buffer.bytes());
         self.shared.progress.notify_all();
     }
 
     fn is_drained(&self) -> bool {
-        self.shared.state().buffer.is_empty()
+        self.shared.state().buffer.items() == 0
     }
 
     /// After a failed try: whether the rest is given up, because the sink is closed.
     fn gives_up(&mut self) -> bool {
-        self.failures += 1;
         let mut state = self.shared.state();
-        let last = state.abandoned || (state.closing && self.failures >= LAST_TRIES);
+        let last = state.abandoned || (state.closing && self.in_vain >= LAST_TRIES);
         if last {
-            let left = count_lines(&self.block) + std::mem::take(&mut state.lines);
-            state.buffer = Vec::new();
+            let left = self.load.items() + std::mem::take(&mut state.buffer).items();
             state.busy = 0;
             self.shared.counters.lose(LossReason::IoError, left);
             self.shared.counters.queue(0);
         } else {
-            state.busy = self.block.len();
-            self.shared.counters.queue(state.buffer.len() + state.busy);
+            state.busy = self.load.bytes();
+            self.shared
+                .counters
+                .queue(state.buffer.bytes() + state.busy);
         }
         last
     }
 
-    /// Waits before the next try; a flush or the end asks for one at once.
-    fn pause(&mut self) {
+    /// Waits before the next try; a flush or the end asks for one at once, and for all that move something.
+    fn pause(&mut self, moved: bool) {
         let pause = FIRST_PAUSE
             .saturating_mul(1 << self.failures.min(10).saturating_sub(1))
             .min(LONGEST_PAUSE);
-        let state = self.shared.state();
+        let mut state = self.shared.state();
+        if moved && (state.closing || state.asked > state.flushed) {
+            return;
+        }
         let seen = (state.asked, state.closing, state.abandoned);
         let begun = self.steady.tick();
-        let mut state = state;
         while (state.asked, state.closing, state.abandoned) == seen {
             let Some(left) = super::left_of(pause, begun, self.steady.tick()) else {
                 return;
@@ -286,18 +293,14 @@ impl<W: LineWriter, M: FnMut() -> W> Worker<M, W> {
     }
 }
 
-fn wait<'a>(
-    shared: &Shared,
-    state: MutexGuard<'a, State>,
+fn wait<'a, L>(
+    shared: &Shared<L>,
+    state: MutexGuard<'a, State<L>>,
     within: Duration,
-) -> MutexGuard<'a, State> {
+) -> MutexGuard<'a, State<L>> {
     shared
         .work
         .wait_timeout(state, within)
         .unwrap_or_else(PoisonError::into_inner)
         .0
-}
-
-fn count_lines(lines: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', lines).count() as u64
 }

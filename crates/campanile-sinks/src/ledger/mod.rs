@@ -397,6 +397,14 @@ impl Sink for Ledger {
             .written
             >= target
     }
+
+    fn name(&self) -> &'static str {
+        "ledger"
+    }
+
+    fn lane(&self) -> Option<campanile_core::Lane> {
+        Some(campanile_core::Lane::Money)
+    }
 }
 
 fn buffer_slot(entries: usize) -> Arc<ack::Slot> {
