@@ -22,6 +22,16 @@ impl Fault {
         Self::Usage(what.to_string())
     }
 
+    /// Nothing, or that so many rows of the ledger were damaged and left out of what was printed.
+    pub(crate) fn damaged(rows: u64) -> Result<(), Self> {
+        match rows {
+            0 => Ok(()),
+            n => Err(Self::Failed(format!(
+                "{n} damaged rows of the ledger were left out; `campanile ledger verify` names them"
+            ))),
+        }
+    }
+
     /// One line on stderr, and the exit code.
     pub(crate) fn tell(self, io: &mut Io<'_>) -> u8 {
         match self {

@@ -65,7 +65,7 @@ fn dump(reader: &Reader, io: &mut Io<'_>) -> Result<(), Fault> {
         }
     });
     written?;
-    read.map_err(|error| Fault::Failed(error.to_string()))
+    Fault::damaged(read.map_err(|error| Fault::Failed(error.to_string()))?)
 }
 
 fn verify(settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
@@ -112,6 +112,7 @@ fn table(stats: &LedgerStats, io: &mut Io<'_>) -> Result<(), Fault> {
         ("alerts", stats.alerts),
         ("runs", stats.runs),
         ("crashed runs", stats.crashed_runs),
+        ("calls in sums of hours", stats.summed_calls),
         ("bytes", stats.file_bytes),
         ("bytes of the log", stats.wal_bytes),
     ] {

@@ -145,8 +145,8 @@ impl Report {
             rows.sort_by_key(|row| std::cmp::Reverse(row.cost.at_least));
         }
         match self.format {
-            Format::Table => self.table(&rows, &report.total, io),
-            Format::Csv => self.csv(&rows, io),
+            Format::Table => self.table(&rows, &report.total, io)?,
+            Format::Csv => self.csv(&rows, io)?,
             Format::Json => {
                 let by: Vec<_> = self.by.iter().map(|by| by.name()).collect();
                 let document = Document {
@@ -157,9 +157,10 @@ impl Report {
                     total: Sums::of(&report.total),
                     by,
                 };
-                Ok(writeln!(io.out, "{}", text::json_document(&document))?)
+                writeln!(io.out, "{}", text::json_document(&document))?;
             }
         }
+        Fault::damaged(report.damaged)
     }
 
     fn table(&self, rows: &[&ReportRow], total: &ReportRow, io: &mut Io<'_>) -> Result<(), Fault> {

@@ -7,14 +7,16 @@ use super::{
     ack::Slot,
     codec::{Pack, Unpack},
     row::{CallRow, FailureTexts, PartRow, Scratch, SessionEdge, TurnRow},
+    store::Job,
     sum::{Portion, Sum},
+    writer::instant,
 };
 use campanile_core::{AlertEvent, CALL_REV, CallEvent, Event, FailureReport, Outcome, UsageEvent};
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// A chunk is closed once it is as long as this.
@@ -180,10 +182,24 @@ pub(super) struct Buffer {
     pub(super) asleep: bool,
     /// The writer is gone.
     pub(super) gone: bool,
+    /// A closed ledger builds its sums before it ends.
+    pub(super) settle: bool,
+    /// A closed ledger has written all.
+    pub(super) drained: bool,
+    /// The roller is done.
+    pub(super) rolled: bool,
+    /// What the roller wants to be written, and since when.
+    pub(super) job: Option<(Job, Instant)>,
+    /// Whether it was done; an inner `None`: it failed.
+    pub(super) answer: Option<Option<bool>>,
+    /// When events were written last,
+    pub(super) wrote_at: Instant,
+    /// and when about calls of which hours.
+    pub(super) hours: HashMap<i64, Instant>,
 }
 
 impl Buffer {
-    pub(super) fn new(budget: usize) -> Self {
+    pub(super) fn new(budget: usize, sums: bool) -> Self {
         Self {
             chunks: VecDeque::new(),
             spare: Vec::new(),
@@ -203,6 +219,13 @@ impl Buffer {
             urgent: false,
             asleep: false,
             gone: false,
+            settle: false,
+            drained: false,
+            rolled: !sums,
+            job: None,
+            answer: None,
+            wrote_at: instant(),
+            hours: HashMap::new(),
         }
     }
 
@@ -454,9 +477,18 @@ impl Buffer {
         }
     }
 
-    /// Notes that a batch is written, and keeps its room.
-    pub(super) fn written(&mut self, mut batch: Batch) {
+    /// Hours that were written to within this time; others are forgotten.
+    pub(super) fn recent_hours(&mut self, within: Duration) -> HashSet<i64> {
+        self.hours.retain(|_, at| at.elapsed() < within);
+        self.hours.keys().copied().collect()
+    }
+
+    /// Notes that a batch about calls of these hours is written, and keeps its room.
+    pub(super) fn written(&mut self, mut batch: Batch, hours: &[i64]) {
         self.in_flight = 0;
+        self.wrote_at = instant();
+        self.hours
+            .extend(hours.iter().map(|hour| (*hour, self.wrote_at)));
         self.state.written += batch.events;
         self.state.commits += 1;
         let chunks = std::mem::take(&mut batch.chunks);

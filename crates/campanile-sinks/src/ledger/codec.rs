@@ -3,7 +3,7 @@
 use campanile_core::{Count, Evidence, Meter, Usage};
 
 /// Appends values to bytes.
-pub(super) trait Pack {
+pub(crate) trait Pack {
     fn uint(&mut self, value: u64);
     fn wide(&mut self, value: i128);
     fn text(&mut self, text: &str);
@@ -43,16 +43,16 @@ impl Pack for Vec<u8> {
 
 /// Takes values from the front of bytes. `None` where they end too early or make no sense: never a panic.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Unpack<'a>(pub(super) &'a [u8]);
+pub(crate) struct Unpack<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Unpack<'a> {
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(first)
     }
 
-    pub(super) fn uint(&mut self) -> Option<u64> {
+    pub(crate) fn uint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -68,12 +68,12 @@ impl<'a> Unpack<'a> {
         None
     }
 
-    pub(super) fn int(&mut self) -> Option<i64> {
+    pub(crate) fn int(&mut self) -> Option<i64> {
         let value = self.uint()?;
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    pub(super) fn wide(&mut self) -> Option<i128> {
+    pub(crate) fn wide(&mut self) -> Option<i128> {
         let mut value = 0_u128;
         for shift in (0..128).step_by(7) {
             let byte = self.byte()?;
@@ -85,22 +85,22 @@ impl<'a> Unpack<'a> {
         None
     }
 
-    pub(super) fn small(&mut self) -> Option<u32> {
+    pub(crate) fn small(&mut self) -> Option<u32> {
         self.uint()?.try_into().ok()
     }
 
-    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(taken)
     }
 
-    pub(super) fn blob(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn blob(&mut self) -> Option<&'a [u8]> {
         let len = self.uint()?.try_into().ok()?;
         self.take(len)
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.blob()?).ok()
     }
 }
@@ -112,7 +112,7 @@ const BOUNDED: u64 = 2;
 
 /// Appends usage: for each meter its number, evidence and the kind of its upper bound in one integer, the lower
 /// bound, and how far away the upper one is where they differ. Says whether each count is exact.
-pub(super) fn pack_usage(out: &mut Vec<u8>, usage: &Usage) -> bool {
+pub(crate) fn pack_usage(out: &mut Vec<u8>, usage: &Usage) -> bool {
     let mut exact = true;
     for (meter, count) in usage.iter() {
         let (kind, more) = match count.at_most {
@@ -134,13 +134,13 @@ pub(super) fn pack_usage(out: &mut Vec<u8>, usage: &Usage) -> bool {
 
 /// One meter of packed usage; its number may be one that a newer version has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Metered {
-    pub(super) meter: u64,
-    pub(super) count: Count,
+pub(crate) struct Metered {
+    pub(crate) meter: u64,
+    pub(crate) count: Count,
 }
 
 /// Walks over packed usage. Ends at the first thing that makes no sense.
-pub(super) struct Meters<'a>(pub(super) Unpack<'a>);
+pub(crate) struct Meters<'a>(pub(crate) Unpack<'a>);
 
 impl Iterator for Meters<'_> {
     type Item = Metered;
@@ -164,17 +164,17 @@ impl Iterator for Meters<'_> {
     }
 }
 
-pub(super) fn meters(blob: &[u8]) -> Meters<'_> {
+pub(crate) fn meters(blob: &[u8]) -> Meters<'_> {
     Meters(Unpack(blob))
 }
 
 /// The sum of all lower bounds, of meters without a name too.
-pub(super) fn quantity(blob: &[u8]) -> u64 {
+pub(crate) fn quantity(blob: &[u8]) -> u64 {
     meters(blob).fold(0, |sum, metered| sum.saturating_add(metered.count.at_least))
 }
 
 /// Whether `blob` is usage to its last byte.
-pub(super) fn is_usage(blob: &[u8]) -> bool {
+pub(crate) fn is_usage(blob: &[u8]) -> bool {
     let mut meters = meters(blob);
     while !meters.0.0.is_empty() {
         if meters.next().is_none() {
@@ -185,14 +185,14 @@ pub(super) fn is_usage(blob: &[u8]) -> bool {
 }
 
 /// The meters that this version knows.
-pub(super) fn unpack_usage(blob: &[u8]) -> Usage {
+pub(crate) fn unpack_usage(blob: &[u8]) -> Usage {
     let mut usage = Usage::new();
     add_usage(&mut usage, blob);
     usage
 }
 
 /// Adds packed usage to a sum.
-pub(super) fn add_usage(sum: &mut Usage, blob: &[u8]) {
+pub(crate) fn add_usage(sum: &mut Usage, blob: &[u8]) {
     for Metered { meter, count } in meters(blob) {
         let Some(&meter) = usize::try_from(meter).ok().and_then(|i| Meter::ALL.get(i)) else {
             continue;

@@ -35,16 +35,24 @@ mod alerts;
 mod buffer;
 mod codec;
 mod error;
+mod fill;
 mod forget;
 mod numbers;
+mod place;
 mod reader;
+mod roller;
 mod row;
 mod run;
 mod schema;
+mod sketch;
+mod slice;
+mod span;
 mod spending;
 mod store;
 mod sum;
+mod turns;
 mod verify;
+mod visit;
 mod writer;
 
 pub use ack::{Ack, Appended, NotWritten};
@@ -53,14 +61,17 @@ pub use buffer::LedgerState;
 pub use error::{LedgerError, LedgerErrorKind};
 pub use forget::{Forgotten, forget};
 pub use reader::{
-    AttemptRow, Dimension, FailureGroup, LedgerCall, LedgerFailure, LedgerStats, LedgerTurn, Query,
-    Reader, Report, ReportRow, SessionDetail, SessionRow, TurnSegment,
+    AttemptRow, Dimension, FailureGroup, Latency, LatencyRow, LedgerCall, LedgerFailure,
+    LedgerStats, LedgerTurn, Query, Reader, Report, ReportRow, SessionDetail, SessionRow,
+    TurnLatency, TurnSegment,
 };
+pub use sketch::Sketch;
 pub use spending::{Count, Spend, Spending};
 pub use verify::Problem;
 
 use buffer::Buffer;
 use campanile_core::{AlertEvent, CallEvent, Clock, Event, Sink};
+use roller::Roller;
 use run::Run;
 use std::{
     fmt,
@@ -81,6 +92,14 @@ pub enum Durability {
 }
 
 impl Durability {
+    /// SQLite's word for it.
+    const fn synchronous(self) -> &'static str {
+        match self {
+            Durability::Durable => "FULL",
+            Durability::Fast => "NORMAL",
+        }
+    }
+
     /// The name in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -117,6 +136,7 @@ pub struct LedgerOptions {
     path: PathBuf,
     durability: Durability,
     budget_bytes: usize,
+    sums: bool,
     tell: Tell,
 }
 
@@ -127,6 +147,7 @@ impl LedgerOptions {
             path: path.into(),
             durability: Durability::Durable,
             budget_bytes: 64 << 20,
+            sums: true,
             tell: Arc::new(|_| {}),
         }
     }
@@ -140,6 +161,13 @@ impl LedgerOptions {
     /// Sets how many bytes may wait before calls are folded into sums (default: 64 MiB).
     pub fn budget_bytes(mut self, bytes: usize) -> Self {
         self.budget_bytes = bytes;
+        self
+    }
+
+    /// Sets whether the sums that make reports fast are built in the background (default: yes). Reports are as exact
+    /// without.
+    pub fn sums(mut self, build: bool) -> Self {
+        self.sums = build;
         self
     }
 
@@ -186,6 +214,8 @@ struct Shared {
     work: Condvar,
     /// Others wait on it for the writer.
     done: Condvar,
+    /// The roller waits on it.
+    roll: Condvar,
 }
 
 impl Shared {
@@ -222,6 +252,7 @@ impl Shared {
         drop(buffer);
         drop(left);
         self.done.notify_all();
+        self.roll.notify_all();
     }
 }
 
@@ -245,7 +276,7 @@ impl Ledger {
     ///
     /// When the folder cannot be created, or the file cannot be written, is something else, or is newer.
     pub fn open(options: LedgerOptions, clock: Clock) -> Result<Self, LedgerError> {
-        let path = options.path.clone();
+        let (path, sums) = (options.path.clone(), options.sums);
         make_folder(&path)?;
         let (conn, run) = patiently(|| {
             let mut conn = schema::open(&path, options.durability)?;
@@ -257,13 +288,14 @@ impl Ledger {
         })?;
         let id = run.id;
         let shared = Arc::new(Shared {
-            buffer: Mutex::new(Buffer::new(options.budget_bytes)),
+            buffer: Mutex::new(Buffer::new(options.budget_bytes, sums)),
             work: Condvar::new(),
             done: Condvar::new(),
+            roll: Condvar::new(),
         });
         let writer = Writer {
             shared: Arc::clone(&shared),
-            store: Some(store::Store::new(conn, run.id)),
+            store: Some(store::Store::new(conn, run.id, options.durability)),
             options,
             clock,
             run,
@@ -272,10 +304,17 @@ impl Ledger {
             unsynced: false,
             told: None,
         };
-        std::thread::Builder::new()
-            .name("campanile-ledger".to_owned())
-            .spawn(move || writer.work())
-            .map_err(|error| LedgerError::io(LedgerErrorKind::Io, &path, error))?;
+        let roller = Roller::new(Arc::clone(&shared), path.clone(), writer.clock.clone());
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread
+                .spawn(work)
+                .map_err(|error| LedgerError::io(LedgerErrorKind::Io, &path, error))
+        };
+        spawn("campanile-ledger", Box::new(move || writer.work()))?;
+        if sums {
+            spawn("campanile-sums", Box::new(move || roller.work()))?;
+        }
         Ok(Self {
             shared,
             path,
@@ -339,15 +378,16 @@ impl Ledger {
         self.shared.lock().state.degraded
     }
 
-    /// Writes what waits and ends the writer. `false` when `within` was too short, or the disk refused to the end.
+    /// Writes what waits, then builds the sums that reports read, and ends the writer. `false` when `within` was too short, or the disk refused to the end.
     #[must_use]
     pub fn close(self, within: Duration) -> bool {
-        self.stop(within)
+        self.stop(within, true)
     }
 
-    fn stop(&self, within: Duration) -> bool {
+    fn stop(&self, within: Duration, settle: bool) -> bool {
         let mut buffer = self.shared.lock();
         buffer.stop = true;
+        buffer.settle = settle;
         buffer.stop_at = instant().checked_add(within);
         self.shared.work.notify_one();
         let waited = self
@@ -362,7 +402,7 @@ impl Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         if !self.shared.lock().gone {
-            self.stop(Duration::from_millis(100));
+            self.stop(Duration::from_millis(100), false);
         }
     }
 }

@@ -3,25 +3,30 @@
 mod call;
 mod errors;
 mod fold;
-mod names;
+mod latency;
+mod plan;
 mod query;
 mod report;
 mod scan;
 mod session;
 mod stats;
+mod walk;
 
 pub use call::{AttemptRow, LedgerCall, LedgerFailure};
 pub use errors::FailureGroup;
+pub use latency::{Latency, LatencyRow, TurnLatency};
 pub use query::{Dimension, Query};
 pub use report::{Report, ReportRow};
 pub use session::{LedgerTurn, SessionDetail, SessionRow, TurnSegment};
 pub use stats::LedgerStats;
 
+pub(super) use scan::{RawCall, RawPart, scan};
+
 use call::each_call;
 use errors::failure_groups;
 use fold::folds;
-use names::{names, session_names};
-use report::{key_texts, sum};
+use latency::latency;
+use report::report;
 use session::{session_rows, turns};
 
 use super::{
@@ -80,52 +85,34 @@ impl Reader {
         read.map_err(|error| LedgerError::sql(&self.path, error))
     }
 
-    /// One view of all tables, whatever is written meanwhile.
+    /// One view of all tables, whatever is written meanwhile, and their version.
     fn view<T>(
         &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        read: impl FnOnce(&Connection, i64) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        self.sql(
-            self.conn
-                .unchecked_transaction()
-                .and_then(|view| read(&view)),
-        )
+        self.sql(self.conn.unchecked_transaction().and_then(|view| {
+            let version = view.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            read(&view, version)
+        }))
     }
 
-    /// Sums by the dimensions of `query`.
+    /// Sums by the dimensions of `query`: from the sums of hours where these are built, from the calls for the rest,
+    /// exact in any case.
     ///
     /// # Errors
     ///
     /// When the file cannot be read.
     pub fn report(&self, query: &Query) -> Result<Report, LedgerError> {
-        self.view(|conn| {
-            let names = names(conn)?;
-            let sessions = if query.by.contains(&Dimension::Session) {
-                session_names(conn)?
-            } else {
-                Dictionary::default()
-            };
-            let (groups, total) = sum(conn, query, &names)?;
-            let mut rows: Vec<ReportRow> = groups
-                .at
-                .iter()
-                .map(|(key, &i)| {
-                    ReportRow::of(
-                        key_texts(key, &query.by, &names, &sessions),
-                        &groups.sums[i],
-                    )
-                })
-                .collect();
-            rows.sort_unstable_by(|a, b| a.keys.cmp(&b.keys));
-            if query.by.is_empty() {
-                rows.clear();
-            }
-            Ok(Report {
-                by: query.by.clone(),
-                rows,
-                total: ReportRow::of(Vec::new(), &total),
-            })
-        })
+        self.view(|conn, version| report(conn, version, query))
+    }
+
+    /// How long calls took by the dimensions of `query`, and turns: sketches with a stated error.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn latency(&self, query: &Query) -> Result<Latency, LedgerError> {
+        self.view(|conn, version| latency(conn, version, query))
     }
 
     /// Sessions, the latest first. Calls that belong to none are not among them.
@@ -134,7 +121,7 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn sessions(&self, query: &Query) -> Result<Vec<SessionRow>, LedgerError> {
-        self.view(|conn| session_rows(conn, query))
+        self.view(|conn, version| session_rows(conn, version, query))
     }
 
     /// One session with its calls and turns; `None` where there is none of that id.
@@ -143,13 +130,13 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn session(&self, id: &str) -> Result<Option<SessionDetail>, LedgerError> {
-        self.view(|conn| {
+        self.view(|conn, version| {
             let query = Query::default().session(id);
-            let Some(session) = session_rows(conn, &query)?.into_iter().next() else {
+            let Some(session) = session_rows(conn, version, &query)?.into_iter().next() else {
                 return Ok(None);
             };
             let mut call_list = Vec::new();
-            each_call(conn, &query, |call| {
+            each_call(conn, version, &query, |call| {
                 call_list.push(call);
                 ControlFlow::Continue(())
             })?;
@@ -162,7 +149,8 @@ impl Reader {
         })
     }
 
-    /// Hands every call of `query` to `each`, in the order of their ids, until it breaks.
+    /// Hands every call of `query` to `each`, in the order of their ids, until it breaks. Returns how many rows were
+    /// damaged: a call that is not as it was written is not handed out, and `verify` names it.
     ///
     /// # Errors
     ///
@@ -171,12 +159,12 @@ impl Reader {
         &self,
         query: &Query,
         each: impl FnMut(LedgerCall) -> ControlFlow<()>,
-    ) -> Result<(), LedgerError> {
-        self.view(|conn| each_call(conn, query, each))
+    ) -> Result<u64, LedgerError> {
+        self.view(|conn, version| each_call(conn, version, query, each))
     }
 
     /// Hands everything that is counted to `each`, one JSON object an event, with `id` and `qty`. Sums of calls that
-    /// did not fit into memory are among them, with `folded` calls.
+    /// did not fit into memory are among them, with `folded` calls. Returns how many rows were damaged, and left out.
     ///
     /// # Errors
     ///
@@ -184,21 +172,21 @@ impl Reader {
     pub fn dump(
         &self,
         mut each: impl FnMut(&serde_json::Value) -> ControlFlow<()>,
-    ) -> Result<(), LedgerError> {
-        self.view(|conn| {
+    ) -> Result<u64, LedgerError> {
+        self.view(|conn, version| {
             let mut flow = ControlFlow::Continue(());
-            each_call(conn, &Query::default(), |call| {
+            let damaged = each_call(conn, version, &Query::default(), |call| {
                 flow = each(&serde_json::to_value(&call).unwrap_or_default());
                 flow
             })?;
-            let names = names(conn)?;
+            let names = Dictionary::names(conn)?;
             for fold in folds(conn)? {
                 if flow.is_break() {
                     break;
                 }
                 flow = each(&fold.to_json(&names));
             }
-            Ok(())
+            Ok(damaged)
         })
     }
 
@@ -208,7 +196,7 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn errors(&self, query: &Query) -> Result<Vec<FailureGroup>, LedgerError> {
-        self.view(|conn| failure_groups(conn, query))
+        self.view(|conn, _| failure_groups(conn, query))
     }
 
     /// Looks at every row: checksums, sums of days, the pages of the file. Empty: all is well.
@@ -227,13 +215,13 @@ impl Reader {
     /// When the file cannot be read.
     pub fn stats(&self) -> Result<LedgerStats, LedgerError> {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        self.view(|conn| {
+        self.view(|conn, version| {
             let count = |sql: &str| {
                 conn.query_row(sql, [], |row| row.get::<_, i64>(0))
                     .map(i64::unsigned_abs)
             };
             Ok(LedgerStats {
-                version: conn.query_row("PRAGMA user_version", [], |row| row.get(0))?,
+                version,
                 calls: count("SELECT coalesce(sum(calls), 0) FROM day")?,
                 parts: count("SELECT coalesce(sum(parts), 0) FROM day")?,
                 open: count("SELECT count(*) FROM open")?,
@@ -243,6 +231,10 @@ impl Reader {
                 alerts: count("SELECT count(*) FROM alert")?,
                 runs: count("SELECT count(*) FROM run")?,
                 crashed_runs: count("SELECT count(*) FROM run WHERE crashed = 1")?,
+                summed_calls: match version {
+                    ..schema::SUMMED => 0,
+                    _ => stats::summed_calls(conn)?,
+                },
                 file_bytes: size(&self.path),
                 wal_bytes: size(&wal_path(&self.path)),
             })
@@ -255,7 +247,7 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn alerts(&self) -> Result<Vec<serde_json::Value>, LedgerError> {
-        self.view(|conn| {
+        self.view(|conn, _| {
             conn.prepare("SELECT json FROM alert ORDER BY id")?
                 .query_map([], |row| row.get::<_, String>(0))?
                 .map(|json| json.map(|json| serde_json::from_str(&json).unwrap_or_default()))
@@ -264,7 +256,7 @@ impl Reader {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     let read = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
@@ -300,3 +292,6 @@ fn escaped(path: &Path) -> String {
     }
     uri
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,12 +9,23 @@ const APPLICATION: i64 = 0x4341_4d50;
 /// The version of the tables. Each step of [`MIGRATIONS`] makes the next one.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
+/// The version that brought sums of hours.
+pub(super) const SUMMED: i64 = 3;
+
 /// How long SQLite waits for another writer before it says that it is busy.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// One step: tables, and what fills them from those that are there.
+type Step = (&'static str, fn(&Connection) -> rusqlite::Result<()>);
+
 /// Steps from an empty file to the tables of today. A step is never changed once it was released.
-const MIGRATIONS: [&str; 2] = [
-    r"
+const MIGRATIONS: [Step; 3] = [
+    (VERSION_1, |_| Ok(())),
+    (VERSION_2, |_| Ok(())),
+    (VERSION_3, super::fill::version_3),
+];
+
+const VERSION_1: &str = r"
 CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, crc INTEGER NOT NULL) STRICT;
 
 CREATE TABLE run(
@@ -78,27 +89,57 @@ CREATE TABLE day(
   day INTEGER PRIMARY KEY, calls INTEGER NOT NULL, parts INTEGER NOT NULL, at_least TEXT NOT NULL,
   more TEXT NOT NULL, unbounded INTEGER NOT NULL, crc INTEGER NOT NULL
 ) STRICT;
-",
-    r"
+";
+
+const VERSION_2: &str = r"
 -- Who is still to be told of an alert. `due`: not before then; who tells it moves it on, so that one does at a time.
 CREATE TABLE owed(
   alert TEXT NOT NULL, target TEXT NOT NULL, due INTEGER NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY(alert, target)
 ) STRICT, WITHOUT ROWID;
-",
-];
+";
 
-/// Tables whose rows carry a checksum of all their other columns, as the last one, and what names a row of them.
-pub(super) const SEALED: [(&str, &str); 10] = [
-    ("name", "id"),
-    ("session", "name"),
-    ("call", "hex(id)"),
-    ("open", "hex(call)"),
-    ("part", "hex(call) || '/' || part"),
-    ("turn", "session || '/' || turn"),
-    ("alert", "id"),
-    ("failure", "id"),
-    ("fold", "run || '/' || seq"),
-    ("day", "day"),
+const VERSION_3: &str = r"
+-- Bounds of the ids of an hour's calls, in milliseconds, `high` excluded. They only grow.
+CREATE TABLE hour(hour INTEGER PRIMARY KEY, low INTEGER NOT NULL, high INTEGER NOT NULL) STRICT;
+
+-- Sums of all calls of an hour whose ids are within bounds. Built in the background (NULL: being built), and gone as
+-- soon as something about one of these calls is written.
+CREATE TABLE slice(
+  id INTEGER PRIMARY KEY, hour INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL,
+  made_at INTEGER NOT NULL, sums BLOB, times BLOB, crc INTEGER NOT NULL
+) STRICT;
+CREATE INDEX slice_hour ON slice(hour, low);
+CREATE INDEX slice_high ON slice(high, low);
+
+-- Ids of a session's calls, at least of those in slices.
+CREATE TABLE visit(
+  session INTEGER NOT NULL, block INTEGER NOT NULL, calls BLOB NOT NULL, crc INTEGER NOT NULL,
+  PRIMARY KEY(session, block)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX call_failed ON call(failure, at, stage, session) WHERE failure IS NOT NULL;
+
+-- Turns by the hour of their beginning, always complete.
+CREATE TABLE turn_hour(hour INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;
+CREATE INDEX turn_at ON turn(at);
+";
+
+/// Tables whose rows carry a checksum of all their other columns, as the last one, what names a row of them, and the
+/// version that brought them.
+pub(super) const SEALED: [(&str, &str, i64); 13] = [
+    ("name", "id", 1),
+    ("session", "name", 1),
+    ("call", "hex(id)", 1),
+    ("open", "hex(call)", 1),
+    ("part", "hex(call) || '/' || part", 1),
+    ("turn", "session || '/' || turn", 1),
+    ("alert", "id", 1),
+    ("failure", "id", 1),
+    ("fold", "run || '/' || seq", 1),
+    ("day", "day", 1),
+    ("slice", "id", 3),
+    ("visit", "session || '/' || block", 3),
+    ("turn_hour", "hour", 3),
 ];
 
 /// The UTC day of a moment, from 1970-01-01.
@@ -169,6 +210,12 @@ impl Seal {
         Ok(self.finish())
     }
 
+    /// Whether a row is as it was written: its checksum is in the column `crc`, behind all others.
+    pub(super) fn holds(&mut self, row: &rusqlite::Row<'_>, crc: usize) -> rusqlite::Result<bool> {
+        let said = row.get_ref(crc)?.as_i64().ok();
+        Ok(said == Some(self.of_row(row, 0..crc)?))
+    }
+
     fn int(&mut self, value: i64) {
         self.0.push(1);
         self.0.extend_from_slice(&value.to_le_bytes());
@@ -196,10 +243,7 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Connection, Le
     let mut conn = Connection::open_with_flags(path, flags).map_err(sql)?;
     conn.busy_timeout(BUSY).map_err(sql)?;
     check(&conn, path)?;
-    let sync = match durability {
-        Durability::Durable => "FULL",
-        Durability::Fast => "NORMAL",
-    };
+    let sync = durability.synchronous();
     conn.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {sync}; PRAGMA cache_size = -8192;
          PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 2000;"
@@ -248,8 +292,8 @@ pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, LedgerError> 
 pub(super) fn blank(version: i64) -> rusqlite::Result<Connection> {
     let conn = Connection::open_in_memory()?;
     let steps = usize::try_from(version).unwrap_or(0).min(MIGRATIONS.len());
-    for step in &MIGRATIONS[..steps] {
-        conn.execute_batch(step)?;
+    for (tables, _) in &MIGRATIONS[..steps] {
+        conn.execute_batch(tables)?;
     }
     Ok(conn)
 }
@@ -264,8 +308,10 @@ fn migrate(conn: &mut Connection, path: &Path) -> Result<(), LedgerError> {
         .map_err(sql)?;
     // Another process may have been faster.
     let version = check(&tx, path)?;
-    for step in &MIGRATIONS[version as usize..] {
-        tx.execute_batch(step).map_err(sql)?;
+    for (tables, fill) in &MIGRATIONS[version as usize..] {
+        tx.execute_batch(tables)
+            .and_then(|()| fill(&tx))
+            .map_err(sql)?;
     }
     tx.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"

@@ -4,18 +4,23 @@ mod amount;
 mod calls;
 mod days;
 mod dead;
+mod index;
 mod insert;
 mod names;
 mod parts;
 mod sessions;
+mod touched;
 mod tx;
 
 pub(crate) use amount::amount;
 pub(crate) use dead::close_run;
+pub(crate) use index::{Claim, Job, Visit};
 pub(crate) use names::Dictionary;
+pub(crate) use sessions::add_turn_hour;
+pub(crate) use touched::Hours;
 
 use super::{
-    Appended,
+    Appended, Durability,
     buffer::{Batch, Kind},
     numbers::Numbers,
 };
@@ -32,18 +37,30 @@ pub(crate) struct Store {
     run: i64,
     names: Numbers,
     sessions: Numbers,
+    hours: Hours,
+    /// Hours whose calls the last transaction was about.
+    touched: Vec<i64>,
     seen_at: i64,
+    durability: Durability,
 }
 
 impl Store {
-    pub(crate) fn new(conn: Connection, run: i64) -> Self {
+    pub(crate) fn new(conn: Connection, run: i64, durability: Durability) -> Self {
         Self {
             conn,
             run,
             names: Numbers::default(),
             sessions: Numbers::default(),
+            hours: Hours::new(),
+            touched: Vec::new(),
             seen_at: 0,
+            durability,
         }
+    }
+
+    /// Hours whose calls the last transaction was about.
+    pub(crate) fn touched_hours(&self) -> &[i64] {
+        &self.touched
     }
 
     /// Writes a batch in one transaction. After an error nothing of it is there; the same batch can be written
@@ -54,6 +71,7 @@ impl Store {
             // Numbers that were given in a transaction that is gone.
             self.names.clear();
             self.sessions.clear();
+            self.hours.clear();
             if !self.conn.is_autocommit() {
                 let _ = self.conn.execute_batch("ROLLBACK");
             }
@@ -68,7 +86,13 @@ impl Store {
             }
         }
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
-        let mut tx = Tx::begin(&self.conn, self.run, &mut self.names, &mut self.sessions)?;
+        let mut tx = Tx::begin(
+            &self.conn,
+            self.run,
+            &mut self.names,
+            &mut self.sessions,
+            &mut self.hours,
+        )?;
         let mut appended = Vec::new();
         let mut calls = Vec::with_capacity(TOGETHER[0]);
         for chunk in &batch.chunks {
@@ -97,7 +121,7 @@ impl Store {
         for fold in &batch.folds {
             tx.fold(fold)?;
         }
-        tx.end()?;
+        self.touched = tx.end()?;
         // Good enough for when a run was last alive, without a page of its own in each transaction.
         if now.saturating_sub(self.seen_at) > 1_000_000 {
             self.conn

@@ -8,20 +8,20 @@ use campanile_core::{Outcome, Usage};
 
 /// Calls, what they used and what they cost, added up.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sum {
-    pub(super) calls: u64,
-    pub(super) failed: u64,
-    pub(super) cancelled: u64,
-    pub(super) crashed: u64,
-    pub(super) open: u64,
-    pub(super) parts: u64,
-    pub(super) unpriced: u64,
-    pub(super) inexact: u64,
+pub(crate) struct Sum {
+    pub(crate) calls: u64,
+    pub(crate) failed: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) crashed: u64,
+    pub(crate) open: u64,
+    pub(crate) parts: u64,
+    pub(crate) unpriced: u64,
+    pub(crate) inexact: u64,
     /// Parts whose cost has no upper bound.
-    pub(super) unbounded: u64,
-    pub(super) usage: Usage,
-    pub(super) cost: Bounds,
-    pub(super) wasted: Bounds,
+    pub(crate) unbounded: u64,
+    pub(crate) usage: Usage,
+    pub(crate) cost: Bounds,
+    pub(crate) wasted: Bounds,
 }
 
 impl Default for Sum {
@@ -45,16 +45,16 @@ impl Default for Sum {
 
 /// What a sum needs to know of one part.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Portion<'a> {
-    pub(super) usage: Option<&'a [u8]>,
-    pub(super) cost: Option<Bounds>,
-    pub(super) inexact: bool,
-    pub(super) unpriced: bool,
-    pub(super) wasted: bool,
+pub(crate) struct Portion<'a> {
+    pub(crate) usage: Option<&'a [u8]>,
+    pub(crate) cost: Option<Bounds>,
+    pub(crate) inexact: bool,
+    pub(crate) unpriced: bool,
+    pub(crate) wasted: bool,
 }
 
 impl<'a> Portion<'a> {
-    pub(super) fn of(part: &PartRow<'a>, call: Outcome) -> Self {
+    pub(crate) fn of(part: &PartRow<'a>, call: Outcome) -> Self {
         Self {
             usage: part.usage,
             cost: part.cost,
@@ -67,7 +67,7 @@ impl<'a> Portion<'a> {
 
 impl Sum {
     /// Counts a call; `None`: it is still open.
-    pub(super) fn call(&mut self, outcome: Option<Outcome>) {
+    pub(crate) fn call(&mut self, outcome: Option<Outcome>) {
         match outcome {
             None => self.open += 1,
             Some(_) => self.calls += 1,
@@ -80,7 +80,7 @@ impl Sum {
         }
     }
 
-    pub(super) fn part(&mut self, part: Portion<'_>) {
+    pub(crate) fn part(&mut self, part: Portion<'_>) {
         self.parts += 1;
         self.unpriced += u64::from(part.unpriced);
         self.inexact += u64::from(part.inexact);
@@ -96,7 +96,7 @@ impl Sum {
         }
     }
 
-    pub(super) fn absorb(&mut self, other: &Sum) {
+    pub(crate) fn absorb(&mut self, other: &Sum) {
         for (mine, theirs) in self.counts().into_iter().zip(other.clone().counts()) {
             *mine = mine.saturating_add(*theirs);
         }
@@ -119,7 +119,7 @@ impl Sum {
         ]
     }
 
-    pub(super) fn pack(&self, out: &mut Vec<u8>) {
+    pub(crate) fn pack(&self, out: &mut Vec<u8>) {
         for count in self.clone().counts() {
             out.uint(*count);
         }
@@ -128,7 +128,7 @@ impl Sum {
         pack_usage(out, &self.usage);
     }
 
-    pub(super) fn unpack(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn unpack(bytes: &[u8]) -> Option<Self> {
         let mut from = Unpack(bytes);
         let mut sum = Self::default();
         for count in sum.counts() {

@@ -1,8 +1,12 @@
 //! The writer: one thread that takes what was handed over and commits it in groups.
 
 use super::{
-    Appended, LedgerError, LedgerErrorKind, LedgerOptions, LedgerTrouble, Shared, buffer::Batch,
-    error::kind_of, run::Run, schema, store::Store,
+    Appended, LedgerError, LedgerErrorKind, LedgerOptions, LedgerTrouble, Shared,
+    buffer::Batch,
+    error::kind_of,
+    run::Run,
+    schema,
+    store::{Job, Store},
 };
 use campanile_core::Clock;
 use std::{
@@ -17,6 +21,8 @@ const WINDOW: Duration = Duration::from_millis(5);
 const LOOK: Duration = Duration::from_millis(2);
 /// After this long without work the writer sleeps, and the next event does wake it.
 const IDLE: Duration = Duration::from_millis(200);
+/// How long the roller waits for a pause.
+const LATE: Duration = Duration::from_millis(100);
 /// How often trouble is told.
 const TELL: Duration = Duration::from_secs(60);
 /// How long to wait after a failure, at first and at most.
@@ -53,6 +59,7 @@ impl Writer {
             if !written {
                 break;
             }
+            self.late_job();
         }
         if let Some(store) = &self.store {
             let _ = store.conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
@@ -73,8 +80,22 @@ impl Writer {
                 buffer = self.shared.wait(buffer, WINDOW - since);
                 continue;
             }
+            if let Some((job, _)) = buffer.job.take() {
+                drop(buffer);
+                self.job(&job);
+                buffer = self.shared.lock();
+                idle_since = instant();
+                continue;
+            }
             if buffer.stop {
-                return None;
+                let until = buffer.stop_at.filter(|_| buffer.settle && !buffer.rolled);
+                let left = until.map(|until| until.saturating_duration_since(instant()));
+                // None is left: the end.
+                let left = left.filter(|left| !left.is_zero())?;
+                buffer.drained = true;
+                self.shared.roll.notify_all();
+                buffer = self.shared.wait(buffer, left);
+                continue;
             }
             if self.unsynced && self.last_sync.elapsed() >= FAST_SYNC {
                 drop(buffer);
@@ -95,6 +116,31 @@ impl Writer {
             );
             buffer.asleep = false;
         }
+    }
+
+    /// Does what the roller has waited for too long, because there was always something to write.
+    fn late_job(&mut self) {
+        let mut buffer = self.shared.lock();
+        let late = buffer.job.take_if(|(_, since)| since.elapsed() >= LATE);
+        drop(buffer);
+        if let Some((job, _)) = late {
+            self.job(&job);
+        }
+    }
+
+    /// Does one step for the roller. Trouble is the next batch's to tell.
+    fn job(&mut self, job: &Job) {
+        let done = match &mut self.store {
+            Some(store) => store.job(job),
+            None => Ok(false),
+        };
+        if let Err(error) = &done
+            && kind_of(error) != LedgerErrorKind::Locked
+        {
+            self.store = None;
+        }
+        self.shared.lock().answer = Some(done.ok());
+        self.shared.roll.notify_all();
     }
 
     /// Writes a batch, however long it takes. `false`: the ledger is closed and the disk still refuses.
@@ -152,7 +198,8 @@ impl Writer {
             .flat_map(|chunk| chunk.slots.iter().cloned())
             .collect();
         let mut buffer = self.shared.lock();
-        buffer.written(batch);
+        let hours = self.store.as_ref().map_or(&[][..], Store::touched_hours);
+        buffer.written(batch, hours);
         buffer.state.degraded = None;
         drop(buffer);
         self.shared.done.notify_all();
@@ -209,7 +256,7 @@ fn reopen(options: &LedgerOptions, run: i64) -> Result<Store, LedgerError> {
             reason,
         ));
     }
-    Ok(Store::new(conn, run))
+    Ok(Store::new(conn, run, options.durability))
 }
 
 /// Syncs the log and copies it into the main file. `true`: a reader kept it from copying everything.

@@ -1,9 +1,9 @@
 //! Calls with all that is known of them.
 
 use super::{
-    names::{names, session_names},
     query::{Filter, Query},
-    scan::{RawCall, RawPart, scan},
+    scan::{RawCall, RawPart},
+    walk::walk,
 };
 use crate::ledger::{
     codec::{self, Unpack},
@@ -123,51 +123,61 @@ pub struct LedgerFailure {
     pub fingerprint: String,
 }
 
-/// Hands out calls with all that is known of them.
+/// Hands out calls with all that is known of them; returns how many rows were damaged. A call that is not as it was
+/// written is not handed out.
 pub(super) fn each_call(
     conn: &Connection,
+    version: i64,
     query: &Query,
     mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
-) -> rusqlite::Result<()> {
-    let names = names(conn)?;
-    let sessions = session_names(conn)?;
+) -> rusqlite::Result<u64> {
+    let names = Dictionary::names(conn)?;
+    let sessions = Dictionary::sessions(conn)?;
     let Some(filter) = Filter::of(conn, query, &names)? else {
-        return Ok(());
+        return Ok(0);
     };
-    scan(conn, true, |call, parts| {
-        match filter.takes(call.at, call.stage, call.session) {
-            true => each(detail(call, parts, &names, &sessions)),
-            false => ControlFlow::Continue(()),
+    let mut torn = 0;
+    let damage = walk(conn, version, &filter, |call, parts| {
+        let call = call
+            .whole
+            .then(|| detail(call, parts, &names, &sessions))
+            .flatten();
+        match call {
+            Some(call) => each(call),
+            None => {
+                torn += 1;
+                ControlFlow::Continue(())
+            }
         }
-    })
+    })?;
+    Ok(damage.calls + damage.parts.max(torn))
 }
 
+/// All that is known of a call; `None` where a word or the body of it was damaged.
 fn detail(
     call: &RawCall,
     parts: &[RawPart],
     names: &Dictionary,
     sessions: &Dictionary,
-) -> LedgerCall {
+) -> Option<LedgerCall> {
     let text = |text: &str| text.to_owned();
-    let more = CallDetail::unpack(&mut Unpack(&call.body), &names).unwrap_or_default();
+    let more = match call.outcome {
+        Some(_) => CallDetail::unpack(&mut Unpack(&call.body), &names)?,
+        None => CallDetail::default(),
+    };
     let mut sum = Sum::default();
     for part in parts {
         sum.part(part.portion(call.outcome));
     }
-    LedgerCall {
+    let words = |words: &[(&str, &str)]| words.iter().map(|(a, b)| (text(a), text(b))).collect();
+    Some(LedgerCall {
         id: call
             .outside
             .clone()
             .unwrap_or_else(|| CallId(u128::from_be_bytes(call.id)).to_string()),
-        session: call
-            .session
-            .and_then(|id| sessions.0.get(&id))
-            .map(|name| text(name)),
+        session: known(sessions, call.session)?,
         turn: call.turn,
-        stage: names
-            .0
-            .get(&call.stage)
-            .map_or(String::new(), |name| text(name)),
+        stage: text(names.get(call.stage)?),
         started_at: Timestamp(call.at),
         outcome: call.outcome,
         reason: more.reason.map(text),
@@ -179,18 +189,25 @@ fn detail(
             .iter()
             .map(|&(kind, count)| (text(kind), count))
             .collect(),
-        labels: more
-            .labels
+        labels: words(&more.labels),
+        attempts: parts
             .iter()
-            .map(|&(name, value)| (text(name), text(value)))
-            .collect(),
-        attempts: parts.iter().map(|part| attempt(part, names)).collect(),
+            .map(|part| attempt(part, names))
+            .collect::<Option<_>>()?,
         usage: sum.usage,
         cost: sum.cost.to_cost(),
         wasted: sum.wasted.to_cost(),
         qty: parts.iter().fold(0, |qty, part| {
             qty.saturating_add(codec::quantity(&part.usage))
         }),
+    })
+}
+
+/// A word that may be missing. `None`: it is there and was damaged.
+fn known(words: &Dictionary, id: Option<i64>) -> Option<Option<String>> {
+    match id {
+        None => Some(None),
+        Some(id) => words.get(id).map(|word| Some(word.to_owned())),
     }
 }
 
@@ -204,15 +221,14 @@ fn failure(row: &FailureRow<'_>) -> LedgerFailure {
     }
 }
 
-fn attempt(part: &RawPart, names: &Dictionary) -> AttemptRow {
+fn attempt(part: &RawPart, names: &Dictionary) -> Option<AttemptRow> {
     let text = |text: &str| text.to_owned();
-    let name = |id: Option<i64>| id.and_then(|id| names.0.get(&id)).map(|name| text(name));
-    let more = PartDetail::unpack(&mut Unpack(&part.body), &names).unwrap_or_default();
+    let more = PartDetail::unpack(&mut Unpack(&part.body), &names)?;
     let unnamed = codec::meters(&part.usage).filter(|metered| metered.meter >= Meter::COUNT as u64);
-    AttemptRow {
+    Some(AttemptRow {
         n: part.n,
-        provider: name(part.provider),
-        model: name(part.model),
+        provider: known(names, part.provider)?,
+        model: known(names, part.model)?,
         requested_model: more.requested_model.map(text),
         request_id: more.request_id.map(text),
         terms: more.terms.to_terms(),
@@ -228,5 +244,5 @@ fn attempt(part: &RawPart, names: &Dictionary) -> AttemptRow {
             why: unpack_reasons(more.why),
             ..bounds.to_cost()
         }),
-    }
+    })
 }

@@ -1,10 +1,7 @@
 //! Failed calls by fingerprint.
 
-use super::{
-    names::names,
-    query::{Filter, Query},
-};
-use crate::ledger::row::FailureRow;
+use super::query::{Filter, Query};
+use crate::ledger::{row::FailureRow, store::Dictionary};
 use campanile_core::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -40,11 +37,8 @@ pub(super) fn failure_groups(
     conn: &Connection,
     query: &Query,
 ) -> rusqlite::Result<Vec<FailureGroup>> {
-    let names = names(conn)?;
-    let word = |id: Option<i64>| {
-        id.and_then(|id| names.0.get(&id))
-            .map(|text| text.to_string())
-    };
+    let names = Dictionary::names(conn)?;
+    let word = |id: Option<i64>| id.and_then(|id| names.get(id)).map(str::to_owned);
     let Some(filter) = Filter::of(conn, query, &names)? else {
         return Ok(Vec::new());
     };
@@ -54,7 +48,7 @@ pub(super) fn failure_groups(
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (id, at, stage): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if filter.takes(at, stage, row.get(3)?) {
+        if filter.takes_call(at, stage, row.get(3)?) {
             let (count, first, last, stages) = groups.entry(id).or_insert((0, at, at, Vec::new()));
             (*count, *first, *last) = (*count + 1, at.min(*first), at.max(*last));
             if !stages.contains(&stage) {

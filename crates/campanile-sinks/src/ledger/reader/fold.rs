@@ -1,20 +1,26 @@
 //! Sums that stand for calls which did not fit into memory.
 
-use super::report::{Place, ReportRow};
-use crate::ledger::{row::outcome_of, store::Dictionary, sum::Sum};
+use super::report::ReportRow;
+use crate::ledger::{
+    place::Place,
+    row::{Labels, outcome_of},
+    schema::Seal,
+    store::Dictionary,
+    sum::Sum,
+};
 use campanile_core::Timestamp;
 use rusqlite::Connection;
 
 /// A sum that stands for calls that did not fit into memory.
 pub(super) struct FoldRow {
     id: String,
-    pub(super) place: Place,
+    pub(super) place: Place<'static>,
     pub(super) sum: Sum,
 }
 
 impl FoldRow {
     pub(super) fn to_json(&self, names: &Dictionary) -> serde_json::Value {
-        let name = |id: Option<i64>| id.and_then(|id| names.0.get(&id));
+        let name = |id: Option<i64>| id.and_then(|id| names.get(id));
         let mut json =
             serde_json::to_value(ReportRow::of(Vec::new(), &self.sum)).unwrap_or_default();
         if let Some(map) = json.as_object_mut() {
@@ -33,7 +39,7 @@ impl FoldRow {
             ];
             for (key, id) in place {
                 if let Some(text) = name(id) {
-                    map.insert(key.into(), (&**text).into());
+                    map.insert(key.into(), text.into());
                 }
             }
             if let Some(outcome) = self.place.outcome {
@@ -44,11 +50,17 @@ impl FoldRow {
     }
 }
 
+/// Folds that are as they were written.
 pub(super) fn folds(conn: &Connection) -> rusqlite::Result<Vec<FoldRow>> {
-    conn.prepare(
-        "SELECT run, seq, at, stage, provider, model, outcome, body FROM fold ORDER BY run, seq",
-    )?
-    .query_map([], |row| {
+    let sql = "SELECT run, seq, at, stage, provider, model, outcome, body, crc FROM fold ORDER BY run, seq";
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut seal = Seal::default();
+    let mut folds = Vec::new();
+    while let Some(row) = rows.next()? {
+        if !seal.holds(row, 8)? {
+            continue;
+        }
         let (run, seq): (i64, i64) = (row.get(0)?, row.get(1)?);
         let place = Place {
             at: row.get(2)?,
@@ -57,13 +69,13 @@ pub(super) fn folds(conn: &Connection) -> rusqlite::Result<Vec<FoldRow>> {
             provider: row.get(4)?,
             model: row.get(5)?,
             outcome: outcome_of(row.get(6)?),
+            labels: Labels::default(),
         };
-        let sum = Sum::unpack(row.get_ref(7)?.as_blob()?).unwrap_or_default();
-        Ok(FoldRow {
+        folds.push(FoldRow {
             id: format!("fold-{run}-{seq}"),
             place,
-            sum,
-        })
-    })?
-    .collect()
+            sum: Sum::unpack(row.get_ref(7)?.as_blob()?).unwrap_or_default(),
+        });
+    }
+    Ok(folds)
 }

@@ -1,9 +1,16 @@
 //! Which calls a question is about.
 
-use crate::ledger::store::Dictionary;
-use campanile_core::Timestamp;
-use rusqlite::Connection;
+use crate::ledger::{
+    place::Place,
+    row::outcome_of,
+    schema::day_of,
+    span::{HOUR_US, hour_of},
+    store::Dictionary,
+};
+use campanile_core::{Outcome, Timestamp};
+use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// What rows of a report are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -24,6 +31,8 @@ pub enum Dimension {
     Hour,
     /// How the call ended; `open` where it has not.
     Outcome,
+    /// The value of the label that [`Query::label`] names; empty where the call has none.
+    Label,
 }
 
 /// Which calls a question is about.
@@ -35,7 +44,12 @@ pub struct Query {
     until: Option<Timestamp>,
     pub(super) by: Vec<Dimension>,
     session: Option<String>,
-    pub(super) stage: Option<String>,
+    stage: Option<String>,
+    provider: Option<String>,
+    model: Option<String>,
+    outcome: Option<Outcome>,
+    label: Option<String>,
+    labelled: Option<(String, String)>,
 }
 
 impl Query {
@@ -69,54 +83,232 @@ impl Query {
         self
     }
 
+    /// Attempts that this provider bills, and calls whose last attempt it does (default: all).
+    pub fn provider(mut self, provider: impl Into<String>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
+
+    /// Attempts of this model, and calls whose last attempt it served (default: all).
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Calls that ended in this way (default: all).
+    pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = Some(outcome);
+        self
+    }
+
+    /// Names the label of [`Dimension::Label`].
+    pub fn label(mut self, name: impl Into<String>) -> Self {
+        self.label = Some(name.into());
+        self
+    }
+
+    /// Calls whose label `name` has this value (default: all).
+    pub fn labelled(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labelled = Some((name.into(), value.into()));
+        self
+    }
+
     pub(super) fn is_in(&self, at: i64) -> bool {
         self.since.is_none_or(|since| at >= since.micros())
             && self.until.is_none_or(|until| at < until.micros())
     }
+
+    /// Whether nothing between these moments is asked for.
+    pub(super) fn is_outside(&self, first: i64, last: i64) -> bool {
+        self.since.is_some_and(|since| last < since.micros())
+            || self.until.is_some_and(|until| first >= until.micros())
+    }
+
+    /// Whether all of an hour is asked for.
+    pub(super) fn has_hour(&self, hour: i64) -> bool {
+        let start = hour.saturating_mul(HOUR_US);
+        self.since.is_none_or(|since| start >= since.micros())
+            && self
+                .until
+                .is_none_or(|until| start.saturating_add(HOUR_US) <= until.micros())
+    }
+
+    /// The first and the last hour that may hold what is asked for.
+    pub(super) fn hours(&self) -> (i64, i64) {
+        let hour = |at: Timestamp| hour_of(at.micros());
+        (
+            self.since.map_or(i64::MIN, hour),
+            self.until.map_or(i64::MAX, hour),
+        )
+    }
+
+    /// Whether sums of hours can answer it: they know no sessions.
+    pub(super) fn is_summed(&self) -> bool {
+        self.session.is_none() && !self.by.contains(&Dimension::Session)
+    }
+
+    /// Whether it asks for what only calls have.
+    pub(super) fn is_about_calls(&self) -> bool {
+        let words = [&self.stage, &self.provider, &self.model];
+        words.iter().any(|word| word.is_some()) || self.outcome.is_some() || self.labelled.is_some()
+    }
+
+    /// Whether the answer depends on labels.
+    pub(super) fn needs_labels(&self) -> bool {
+        self.labelled.is_some() || self.by.contains(&Dimension::Label)
+    }
 }
 
-/// The filters of a query as numbers. `None`: nothing can match.
+/// A query in the numbers of one file.
 pub(super) struct Filter<'a> {
-    query: &'a Query,
+    pub(super) query: &'a Query,
     pub(super) session: Option<i64>,
     stage: Option<i64>,
+    provider: Option<i64>,
+    model: Option<i64>,
+    labelled: Option<(i64, &'a str)>,
+    /// The name of the label that rows are made of; one that nothing has where the file does not know it.
+    label: i64,
 }
 
 impl<'a> Filter<'a> {
+    /// `None`: nothing can match.
     pub(super) fn of(
         conn: &Connection,
         query: &'a Query,
         names: &Dictionary,
     ) -> rusqlite::Result<Option<Self>> {
-        let stage = query
-            .stage
-            .as_deref()
-            .map(|stage| names.0.iter().find(|(_, text)| ***text == *stage));
         let session = match &query.session {
             None => None,
             Some(session) => {
                 let id = "SELECT id FROM session WHERE name = ?1";
-                Some(
-                    conn.prepare(id)?
-                        .query_map([session], |row| row.get(0))?
-                        .next()
-                        .transpose()?,
-                )
+                let id = conn.prepare(id)?.query_row([session], |row| row.get(0));
+                match id.optional()? {
+                    None => return Ok(None),
+                    id => id,
+                }
             }
         };
-        Ok(match (session, stage) {
-            (Some(None), _) | (_, Some(None)) => None,
-            (session, stage) => Some(Self {
+        let known = |word: &'a Option<String>| match word {
+            None => Some(None),
+            Some(word) => names.id(word).map(Some),
+        };
+        let filter = || {
+            Some(Self {
                 query,
-                session: session.flatten(),
-                stage: stage.flatten().map(|(id, _)| *id),
-            }),
-        })
+                session,
+                stage: known(&query.stage)?,
+                provider: known(&query.provider)?,
+                model: known(&query.model)?,
+                labelled: match &query.labelled {
+                    None => None,
+                    Some((name, value)) => Some((names.id(name)?, value.as_str())),
+                },
+                label: query
+                    .label
+                    .as_deref()
+                    .and_then(|name| names.id(name))
+                    .unwrap_or(NOBODY),
+            })
+        };
+        Ok(filter())
     }
 
-    pub(super) fn takes(&self, at: i64, stage: i64, session: Option<i64>) -> bool {
+    pub(super) fn takes(&self, place: &Place<'_>) -> bool {
+        let is = |wanted: Option<i64>, is: Option<i64>| wanted.is_none() || wanted == is;
+        let query = self.query;
+        query.is_in(place.at)
+            && is(self.stage, Some(place.stage))
+            && is(self.session, place.session)
+            && is(self.provider, place.provider)
+            && is(self.model, place.model)
+            && (query.outcome.is_none() || query.outcome == place.outcome)
+            && self
+                .labelled
+                .is_none_or(|(name, value)| place.labels.get(name) == Some(value))
+    }
+
+    /// The same, of a call of which no more is known.
+    pub(super) fn takes_call(&self, at: i64, stage: i64, session: Option<i64>) -> bool {
         self.query.is_in(at)
             && self.stage.is_none_or(|wanted| wanted == stage)
             && (self.session.is_none() || self.session == session)
     }
+
+    /// The row that a place belongs to.
+    pub(super) fn key(&self, place: &Place<'_>, words: &mut Words) -> Key {
+        let mut key = [NOBODY; DIMENSIONS];
+        for (slot, dimension) in key.iter_mut().zip(&self.query.by) {
+            *slot = match dimension {
+                Dimension::Provider => place.provider.unwrap_or(NOBODY),
+                Dimension::Model => place.model.unwrap_or(NOBODY),
+                Dimension::Stage => place.stage,
+                Dimension::Session => place.session.unwrap_or(NOBODY),
+                Dimension::Day => day_of(place.at),
+                Dimension::Hour => hour_of(place.at),
+                Dimension::Outcome => place.outcome.map_or(NOBODY, |outcome| outcome as i64),
+                Dimension::Label => place
+                    .labels
+                    .get(self.label)
+                    .map_or(NOBODY, |value| words.id(value)),
+            };
+        }
+        key
+    }
+}
+
+const DIMENSIONS: usize = 8;
+const NOBODY: i64 = i64::MIN;
+
+/// Numbers of a row of a report, one for each dimension; `i64::MIN` where nobody said.
+pub(super) type Key = [i64; DIMENSIONS];
+
+/// Values of labels, numbered as they come.
+#[derive(Default)]
+pub(super) struct Words {
+    texts: Vec<Box<str>>,
+    ids: HashMap<Box<str>, i64>,
+}
+
+impl Words {
+    fn id(&mut self, text: &str) -> i64 {
+        if let Some(id) = self.ids.get(text) {
+            return *id;
+        }
+        let id = self.texts.len() as i64;
+        self.texts.push(text.into());
+        self.ids.insert(text.into(), id);
+        id
+    }
+}
+
+/// The texts of a key.
+pub(super) fn key_texts(
+    key: &Key,
+    by: &[Dimension],
+    names: &Dictionary,
+    sessions: &Dictionary,
+    words: &Words,
+) -> Vec<String> {
+    let word = |dictionary: &Dictionary, id| match id {
+        NOBODY => String::new(),
+        // A word that was damaged is not nobody's.
+        id => dictionary.get(id).unwrap_or("?").to_owned(),
+    };
+    let moment = |micros: i64, len: usize| Timestamp(micros).to_string()[..len].to_owned();
+    let text = |(&id, dimension): (&i64, &Dimension)| match dimension {
+        Dimension::Provider | Dimension::Model | Dimension::Stage => word(names, id),
+        Dimension::Session => word(sessions, id),
+        Dimension::Day => moment(id.saturating_mul(24 * HOUR_US), 10),
+        Dimension::Hour => moment(id.saturating_mul(HOUR_US), 13),
+        Dimension::Outcome => {
+            let outcome = u8::try_from(id).ok().and_then(outcome_of);
+            outcome.map_or("open", Outcome::name).to_owned()
+        }
+        Dimension::Label => {
+            let text = usize::try_from(id).ok().and_then(|id| words.texts.get(id));
+            text.map_or(String::new(), |text| text.to_string())
+        }
+    };
+    key.iter().zip(by).map(text).collect()
 }

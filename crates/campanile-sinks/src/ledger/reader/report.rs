@@ -2,14 +2,17 @@
 
 use super::{
     fold::folds,
-    query::{Dimension, Filter, Query},
-    scan::scan,
+    plan::{Plan, Tally},
+    query::{Dimension, Filter, Key, Query, Words, key_texts},
 };
-use crate::ledger::{row::outcome_of, schema, store::Dictionary, sum::Sum};
-use campanile_core::{Cost, Outcome, Timestamp, Usage};
+use crate::ledger::{
+    place::{Groups, Place, Times},
+    store::Dictionary,
+    sum::{Portion, Sum},
+};
+use campanile_core::{Cost, Timing, Usage};
 use rusqlite::Connection;
 use serde::Serialize;
-use std::{collections::HashMap, ops::ControlFlow};
 
 /// Sums by the dimensions of a query.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +24,8 @@ pub struct Report {
     pub rows: Vec<ReportRow>,
     /// Each call and each part once.
     pub total: ReportRow,
+    /// Rows that were damaged, and are in no sum: `verify` names them.
+    pub damaged: u64,
 }
 
 /// One sum. A call counts in the row of its last attempt, amounts in the row of the attempt that they are of.
@@ -72,129 +77,75 @@ impl ReportRow {
     }
 }
 
-/// Numbers of a row of a report, one for each dimension; `i64::MIN` where nobody said.
-type Key = [i64; 7];
-
-const NOBODY: i64 = i64::MIN;
-
-const HOUR_US: i64 = 3_600_000_000;
-
-/// What the dimensions of a sum are about.
-pub(super) struct Place {
-    pub(super) at: i64,
-    pub(super) stage: i64,
-    pub(super) session: Option<i64>,
-    pub(super) outcome: Option<Outcome>,
-    pub(super) provider: Option<i64>,
-    pub(super) model: Option<i64>,
+/// Sums by key.
+struct Sums<'a> {
+    filter: &'a Filter<'a>,
+    words: Words,
+    groups: Groups<Key, Sum>,
 }
 
-impl Place {
-    fn key(&self, by: &[Dimension]) -> Key {
-        let mut key = [NOBODY; 7];
-        for (slot, dimension) in key.iter_mut().zip(by) {
-            *slot = match dimension {
-                Dimension::Provider => self.provider.unwrap_or(NOBODY),
-                Dimension::Model => self.model.unwrap_or(NOBODY),
-                Dimension::Stage => self.stage,
-                Dimension::Session => self.session.unwrap_or(NOBODY),
-                Dimension::Day => schema::day_of(self.at),
-                Dimension::Hour => self.at.div_euclid(HOUR_US),
-                Dimension::Outcome => self.outcome.map_or(NOBODY, |outcome| outcome as i64),
-            };
-        }
-        key
+impl Sums<'_> {
+    fn of(&mut self, place: &Place<'_>) -> &mut Sum {
+        self.groups.of(&self.filter.key(place, &mut self.words))
     }
 }
 
-/// Sums by key; the last one is at hand, since neighbours are alike.
-#[derive(Default)]
-pub(super) struct Groups {
-    pub(super) at: HashMap<Key, usize>,
-    pub(super) sums: Vec<Sum>,
-    last: Option<(Key, usize)>,
-}
+impl Tally for Sums<'_> {
+    const TIMES: bool = false;
 
-impl Groups {
-    fn sum(&mut self, key: Key) -> &mut Sum {
-        let i = match self.last {
-            Some((last, i)) if last == key => i,
-            _ => *self.at.entry(key).or_insert_with(|| {
-                self.sums.push(Sum::default());
-                self.sums.len() - 1
-            }),
-        };
-        self.last = Some((key, i));
-        &mut self.sums[i]
+    fn part(&mut self, place: &Place<'_>, part: Portion<'_>) {
+        self.of(place).part(part);
+    }
+
+    fn call(&mut self, place: &Place<'_>, _timing: Option<&Timing>) {
+        self.of(place).call(place.outcome);
+    }
+
+    fn many(&mut self, place: &Place<'_>, sum: &Sum, _times: &Times) {
+        self.of(place).absorb(sum);
     }
 }
 
-/// Sums calls and folds.
-pub(super) fn sum(
-    conn: &Connection,
-    query: &Query,
-    names: &Dictionary,
-) -> rusqlite::Result<(Groups, Sum)> {
-    let mut groups = Groups::default();
-    let mut total = Sum::default();
-    let Some(filter) = Filter::of(conn, query, names)? else {
-        return Ok((groups, total));
+pub(super) fn report(conn: &Connection, version: i64, query: &Query) -> rusqlite::Result<Report> {
+    let names = Dictionary::names(conn)?;
+    let mut report = Report {
+        by: query.by.clone(),
+        rows: Vec::new(),
+        total: ReportRow::of(Vec::new(), &Sum::default()),
+        damaged: 0,
     };
-    scan(conn, false, |call, parts| {
-        if filter.takes(call.at, call.stage, call.session) {
-            let mut place = Place {
-                at: call.at,
-                stage: call.stage,
-                session: call.session,
-                outcome: call.outcome,
-                provider: None,
-                model: None,
-            };
-            for part in parts {
-                (place.provider, place.model) = (part.provider, part.model);
-                groups
-                    .sum(place.key(&query.by))
-                    .part(part.portion(call.outcome));
-            }
-            groups.sum(place.key(&query.by)).call(call.outcome);
-        }
-        ControlFlow::Continue(())
-    })?;
+    let Some(filter) = Filter::of(conn, query, &names)? else {
+        return Ok(report);
+    };
+    let mut sums = Sums {
+        filter: &filter,
+        words: Words::default(),
+        groups: Groups::default(),
+    };
+    let damage = Plan::of(conn, version, query)?.run(conn, &filter, &mut sums)?;
     for fold in folds(conn)? {
-        if filter.takes(fold.place.at, fold.place.stage, None) {
-            groups.sum(fold.place.key(&query.by)).absorb(&fold.sum);
+        if filter.takes(&fold.place) {
+            sums.many(&fold.place, &fold.sum, &Times::default());
         }
     }
-    for sum in &groups.sums {
+    let mut total = Sum::default();
+    for sum in &sums.groups.sums {
         total.absorb(sum);
     }
-    Ok((groups, total))
-}
-
-pub(super) fn key_texts(
-    key: &Key,
-    by: &[Dimension],
-    names: &Dictionary,
-    sessions: &Dictionary,
-) -> Vec<String> {
-    let word = |dictionary: &Dictionary, id: i64| {
-        dictionary
-            .0
-            .get(&id)
-            .map_or(String::new(), |text| text.to_string())
+    let sessions = match query.by.contains(&Dimension::Session) {
+        true => Dictionary::sessions(conn)?,
+        false => Dictionary::default(),
     };
-    let moment = |micros: i64, len: usize| Timestamp(micros).to_string()[..len].to_owned();
-    key.iter()
-        .zip(by)
-        .map(|(&id, dimension)| match dimension {
-            Dimension::Provider | Dimension::Model | Dimension::Stage => word(names, id),
-            Dimension::Session => word(sessions, id),
-            Dimension::Day => moment(id.saturating_mul(24 * HOUR_US), 10),
-            Dimension::Hour => moment(id.saturating_mul(HOUR_US), 13),
-            Dimension::Outcome => {
-                let outcome = u8::try_from(id).ok().and_then(outcome_of);
-                outcome.map_or("open", Outcome::name).to_owned()
-            }
-        })
-        .collect()
+    if !query.by.is_empty() {
+        let rows = sums.groups.keys.iter().zip(&sums.groups.sums);
+        let rows = rows.map(|(key, sum)| {
+            let keys = key_texts(key, &query.by, &names, &sessions, &sums.words);
+            ReportRow::of(keys, sum)
+        });
+        report.rows = rows.collect();
+        report.rows.sort_unstable_by(|a, b| a.keys.cmp(&b.keys));
+    }
+    report.total = ReportRow::of(Vec::new(), &total);
+    report.damaged = damage.calls + damage.parts;
+    Ok(report)
 }

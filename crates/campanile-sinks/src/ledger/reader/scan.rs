@@ -1,90 +1,93 @@
-//! Walking over all calls with their parts.
+//! Walking over calls with their parts.
 
 use crate::ledger::{
-    row::{Bounds, INEXACT, UNPRICED, is_wasted, outcome_of, part_outcome},
+    row::{Bounds, Glance, INEXACT, UNPRICED, is_wasted, outcome_of, part_outcome},
+    schema::Seal,
+    span::{Span, first_id},
     store::amount,
     sum::Portion,
 };
 use campanile_core::Outcome;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Rows};
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 /// The columns of a call.
 #[derive(Debug, Default)]
 pub(crate) struct RawCall {
-    pub(super) id: [u8; 16],
-    pub(super) at: i64,
-    pub(super) stage: i64,
-    pub(super) session: Option<i64>,
-    pub(super) turn: Option<u32>,
-    pub(super) outcome: Option<Outcome>,
-    pub(super) outside: Option<String>,
-    pub(super) body: Vec<u8>,
+    pub(crate) id: [u8; 16],
+    pub(crate) at: i64,
+    pub(crate) stage: i64,
+    pub(crate) session: Option<i64>,
+    pub(crate) turn: Option<u32>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outside: Option<String>,
+    pub(crate) body: Vec<u8>,
+    /// Whether all its attempts are there, as they were written.
+    pub(crate) whole: bool,
 }
+
+const CALL: &str =
+    "SELECT id, at, stage, session, turn, outcome, run, failure, outside, body, crc FROM call";
+const CALL_CRC: usize = 10;
+const OPEN: &str = "SELECT call, at, stage, session, turn, crc, run FROM open";
+const PART: &str = "SELECT * FROM part";
+const PART_CRC: usize = 13;
 
 impl RawCall {
-    /// A call that is over, or with `open` one that is not.
-    fn read(row: &Row<'_>, open: bool) -> rusqlite::Result<Self> {
-        let mut call = Self {
-            at: row.get(1)?,
-            stage: row.get(2)?,
-            session: row.get(3)?,
-            turn: row.get(4)?,
-            ..Self::default()
-        };
-        copy_id(&mut call.id, row.get_ref(0)?.as_blob()?);
-        if !open {
-            call.outcome = outcome_of(row.get(5)?);
-            call.outside = row.get(6)?;
-            call.body
-                .extend_from_slice(row.get_ref(7)?.as_blob_or_null()?.unwrap_or_default());
-        }
-        Ok(call)
+    /// Reads a call that is over into room that was used before.
+    fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        self.at = row.get(1)?;
+        self.stage = row.get(2)?;
+        self.session = row.get(3)?;
+        self.turn = row.get(4)?;
+        self.outcome = outcome_of(row.get(5)?);
+        self.outside = row.get(8)?;
+        self.body.clear();
+        self.body.extend_from_slice(row.get_ref(9)?.as_blob()?);
+        self.whole = true;
+        Ok(())
     }
-}
 
-fn copy_id(id: &mut [u8; 16], blob: &[u8]) {
-    // A damaged id is another id: `verify` names its row.
-    let len = blob.len().min(16);
-    *id = [0; 16];
-    id[..len].copy_from_slice(&blob[..len]);
+    pub(crate) fn glance(&self) -> Glance<'_> {
+        Glance::of(&self.body).unwrap_or_default()
+    }
 }
 
 /// The columns of a part.
 #[derive(Debug, Default)]
 pub(crate) struct RawPart {
     call: [u8; 16],
-    pub(super) n: u32,
-    pub(super) provider: Option<i64>,
-    pub(super) model: Option<i64>,
-    pub(super) flags: u8,
-    pub(super) cost: Option<Bounds>,
-    pub(super) has_usage: bool,
-    pub(super) usage: Vec<u8>,
-    pub(super) body: Vec<u8>,
+    pub(crate) n: u32,
+    pub(crate) provider: Option<i64>,
+    pub(crate) model: Option<i64>,
+    pub(crate) flags: u8,
+    pub(crate) cost: Option<Bounds>,
+    pub(crate) has_usage: bool,
+    pub(crate) usage: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+    /// Whether it is as it was written.
+    sound: bool,
 }
 
 impl RawPart {
     /// Reads into room that was used before.
     fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        copy_id(&mut self.call, row.get_ref(0)?.as_blob()?);
         self.n = row.get(1)?;
-        self.provider = row.get(2)?;
-        self.model = row.get(3)?;
-        self.flags = row.get(4)?;
-        let more: (Option<i64>, Option<i64>) = (row.get(7)?, row.get(8)?);
-        self.cost = amount(row.get(5)?, row.get(6)?, more.0.zip(more.1));
-        let usage = row.get_ref(9)?.as_blob_or_null()?;
+        self.provider = row.get(4)?;
+        self.model = row.get(5)?;
+        self.flags = row.get(6)?;
+        let more: (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
+        self.cost = amount(row.get(7)?, row.get(8)?, more.0.zip(more.1));
+        let usage = row.get_ref(11)?.as_blob_or_null()?;
         self.has_usage = usage.is_some();
         self.usage.clear();
         self.usage.extend_from_slice(usage.unwrap_or_default());
         self.body.clear();
-        self.body
-            .extend_from_slice(row.get_ref(10)?.as_blob_or_null()?.unwrap_or_default());
+        self.body.extend_from_slice(row.get_ref(12)?.as_blob()?);
         Ok(())
     }
 
-    pub(super) fn portion(&self, call: Option<Outcome>) -> Portion<'_> {
+    pub(crate) fn portion(&self, call: Option<Outcome>) -> Portion<'_> {
         Portion {
             usage: self.has_usage.then_some(self.usage.as_slice()),
             cost: self.cost,
@@ -95,52 +98,59 @@ impl RawPart {
     }
 }
 
-/// Walks over all calls with their parts, in the order of their ids: two scans side by side, no lookups.
-pub(super) fn scan(
+/// Rows that are not as they were written: they are not shown, and not summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub(crate) calls: u64,
+    pub(crate) parts: u64,
+}
+
+impl std::ops::AddAssign for Damage {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.parts += other.parts;
+    }
+}
+
+/// Walks over all calls whose ids are in `span`, in the order of these: two scans side by side, no lookups.
+pub(crate) fn scan(
     conn: &Connection,
-    bodies: bool,
+    span: Span,
     mut each: impl FnMut(&RawCall, &[RawPart]) -> ControlFlow<()>,
-) -> rusqlite::Result<()> {
-    let body = if bodies { "body" } else { "NULL" };
-    let mut open: BTreeMap<[u8; 16], RawCall> = conn
-        .prepare("SELECT call, at, stage, session, turn FROM open")?
-        .query_map([], |row| {
-            RawCall::read(row, true).map(|call| (call.id, call))
-        })?
-        .collect::<Result<_, _>>()?;
-    let calls = format!(
-        "SELECT id, at, stage, session, turn, outcome, outside, {body} FROM call ORDER BY id"
-    );
-    let parts = format!(
-        "SELECT call, part, provider, model, flags, pico, rest, more_pico, more_rest, usage, {body}
-         FROM part ORDER BY call, part"
-    );
-    let (mut calls, mut parts) = (conn.prepare(&calls)?, conn.prepare(&parts)?);
-    let (mut calls, mut parts) = (calls.query([])?, parts.query([])?);
-    let mut next = RawPart::default();
-    let mut more = read_part(&mut parts, &mut next)?;
-    let mut room: Vec<RawPart> = Vec::new();
+) -> rusqlite::Result<Damage> {
+    let (first, end) = (first_id(span.low), first_id(span.high));
+    let bounds = [&first[..16], &end[..]];
+    let mut open = open_calls(conn, span)?;
+    let mut calls =
+        conn.prepare_cached(&format!("{CALL} WHERE id >= ?1 AND id < ?2 ORDER BY id"))?;
+    let mut parts = conn.prepare_cached(&format!(
+        "{PART} WHERE call >= ?1 AND call < ?2 ORDER BY call, part"
+    ))?;
+    let mut calls = Calls::new(calls.query(bounds)?);
+    let mut parts = Parts::new(parts.query(bounds)?)?;
+    let mut damage = Damage::default();
     loop {
-        let call = calls
-            .next()?
-            .map(|row| RawCall::read(row, false))
-            .transpose()?;
-        // Parts before this call belong to calls that are not over.
-        while more && call.as_ref().is_none_or(|call| next.call < call.id) {
-            let id = next.call;
-            let here = open.remove(&id).unwrap_or(RawCall {
-                id,
-                ..RawCall::default()
-            });
-            let count = gather(&mut parts, &mut next, &mut more, &mut room, id)?;
-            if each(&here, &room[..count]).is_break() {
-                return Ok(());
+        let more = calls.next(&mut damage)?;
+        // Parts before this call belong to calls that are not over, or to a call that was damaged.
+        while let Some(id) = parts.next_call().filter(|id| !more || *id < calls.call.id) {
+            let here = parts.gather(id, &mut damage)?;
+            let Some(mut call) = open.remove(&id) else {
+                damage.parts += here as u64;
+                continue;
+            };
+            call.whole = parts.whole;
+            if each(&call, &parts.room[..here]).is_break() {
+                return Ok(damage);
             }
         }
-        let Some(call) = call else { break };
-        let count = gather(&mut parts, &mut next, &mut more, &mut room, call.id)?;
-        if each(&call, &room[..count]).is_break() {
-            return Ok(());
+        if !more {
+            break;
+        }
+        let here = parts.gather(calls.call.id, &mut damage)?;
+        let promised = calls.call.glance().parts.unwrap_or(0);
+        calls.call.whole = parts.whole && here >= promised as usize;
+        if each(&calls.call, &parts.room[..here]).is_break() {
+            return Ok(damage);
         }
     }
     for call in open.values() {
@@ -148,32 +158,181 @@ pub(super) fn scan(
             break;
         }
     }
-    Ok(())
+    Ok(damage)
 }
 
-fn read_part(parts: &mut rusqlite::Rows<'_>, into: &mut RawPart) -> rusqlite::Result<bool> {
-    match parts.next()? {
-        Some(row) => into.read(row).map(|()| true),
-        None => Ok(false),
-    }
-}
-
-/// Moves the parts of one call into `room`, and reads the one after them.
-fn gather(
-    parts: &mut rusqlite::Rows<'_>,
-    next: &mut RawPart,
-    more: &mut bool,
-    room: &mut Vec<RawPart>,
-    call: [u8; 16],
-) -> rusqlite::Result<usize> {
-    let mut count = 0;
-    while *more && next.call == call {
-        if room.len() == count {
-            room.push(RawPart::default());
+/// One call with its parts, by its id.
+pub(crate) fn look_up(
+    conn: &Connection,
+    id: &[u8; 16],
+    damage: &mut Damage,
+    each: &mut impl FnMut(&RawCall, &[RawPart]) -> ControlFlow<()>,
+) -> rusqlite::Result<ControlFlow<()>> {
+    let mut calls = conn.prepare_cached(&format!("{CALL} WHERE id = ?1"))?;
+    let mut parts = conn.prepare_cached(&format!("{PART} WHERE call = ?1 ORDER BY part"))?;
+    let mut calls = Calls::new(calls.query([&id[..]])?);
+    let mut parts = Parts::new(parts.query([&id[..]])?)?;
+    let before = damage.calls;
+    if !calls.next(damage)? {
+        if damage.calls > before {
+            return Ok(ControlFlow::Continue(()));
         }
-        std::mem::swap(&mut room[count], next);
-        count += 1;
-        *more = read_part(parts, next)?;
+        let mut open = conn.prepare_cached(&format!("{OPEN} WHERE call = ?1"))?;
+        let Some(call) = open.query_row([&id[..]], open_call).optional()?.flatten() else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        calls.call = call;
     }
-    Ok(count)
+    let here = parts.gather(*id, damage)?;
+    let promised = calls.call.glance().parts.unwrap_or(0);
+    calls.call.whole = parts.whole && here >= promised as usize;
+    Ok(each(&calls.call, &parts.room[..here]))
+}
+
+fn open_calls(conn: &Connection, span: Span) -> rusqlite::Result<BTreeMap<[u8; 16], RawCall>> {
+    let (first, end) = (first_id(span.low), first_id(span.high));
+    conn.prepare_cached(&format!("{OPEN} WHERE call >= ?1 AND call < ?2"))?
+        .query_map([&first[..16], &end[..]], open_call)?
+        .filter_map(|call| Some(call.transpose()?.map(|call| (call.id, call))))
+        .collect()
+}
+
+fn open_call(row: &Row<'_>) -> rusqlite::Result<Option<RawCall>> {
+    let Ok(id) = row.get_ref(0)?.as_blob()?.try_into() else {
+        return Ok(None);
+    };
+    Ok(Some(RawCall {
+        id,
+        at: row.get(1)?,
+        stage: row.get(2)?,
+        session: row.get(3)?,
+        turn: row.get(4)?,
+        whole: true,
+        ..RawCall::default()
+    }))
+}
+
+/// Calls that are over, as they were written, in the order of their ids.
+struct Calls<'a> {
+    rows: Rows<'a>,
+    seal: Seal,
+    call: RawCall,
+    any: bool,
+}
+
+impl<'a> Calls<'a> {
+    fn new(rows: Rows<'a>) -> Self {
+        Self {
+            rows,
+            seal: Seal::default(),
+            call: RawCall::default(),
+            any: false,
+        }
+    }
+
+    /// Reads the next one. `false`: there is none.
+    fn next(&mut self, damage: &mut Damage) -> rusqlite::Result<bool> {
+        while let Some(row) = self.rows.next()? {
+            let id = row.get_ref(0)?.as_blob().ok();
+            let id: Option<[u8; 16]> = id.and_then(|id| id.try_into().ok());
+            // Pages that were damaged may show a row twice.
+            let next = id.filter(|id| !self.any || *id > self.call.id);
+            match next {
+                Some(id) if self.seal.holds(row, CALL_CRC)? => {
+                    (self.call.id, self.any) = (id, true);
+                    self.call.read(row)?;
+                    return Ok(true);
+                }
+                _ => damage.calls += 1,
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Parts in the order of their calls.
+struct Parts<'a> {
+    rows: Rows<'a>,
+    seal: Seal,
+    next: RawPart,
+    more: bool,
+    room: Vec<RawPart>,
+    /// Whether all parts of the call that was gathered last are as they were written.
+    whole: bool,
+    /// The row before the next one was damaged.
+    torn: bool,
+}
+
+impl<'a> Parts<'a> {
+    fn new(rows: Rows<'a>) -> rusqlite::Result<Self> {
+        let mut parts = Self {
+            rows,
+            seal: Seal::default(),
+            next: RawPart::default(),
+            more: false,
+            room: Vec::new(),
+            whole: true,
+            torn: false,
+        };
+        parts.advance()?;
+        Ok(parts)
+    }
+
+    /// The call of the next part.
+    fn next_call(&self) -> Option<[u8; 16]> {
+        self.more.then_some(self.next.call)
+    }
+
+    fn advance(&mut self) -> rusqlite::Result<()> {
+        let last = (self.next.call, self.next.n);
+        let first = !self.more && self.room.is_empty();
+        let Some(row) = self.rows.next()? else {
+            self.more = false;
+            return Ok(());
+        };
+        self.more = true;
+        let call = row
+            .get_ref(0)?
+            .as_blob()
+            .ok()
+            .and_then(|id| id.try_into().ok());
+        let call = match self.seal.holds(row, PART_CRC)? {
+            true => call.filter(|call| first || *call >= last.0),
+            false => None,
+        };
+        self.next.sound = call.is_some();
+        // What was damaged stands where it is, whatever it says.
+        self.next.call = call.unwrap_or(last.0);
+        if self.next.sound {
+            self.next.read(row)?;
+            self.next.sound = first || (self.next.call, self.next.n) > last;
+        }
+        Ok(())
+    }
+
+    /// Moves the sound parts of one call into `room`, and says how many they are.
+    fn gather(&mut self, call: [u8; 16], damage: &mut Damage) -> rusqlite::Result<usize> {
+        let mut count = 0;
+        // What was damaged right before may have been one of its parts.
+        self.whole = !std::mem::take(&mut self.torn);
+        // Before it: parts of a call whose own row was damaged.
+        while self.more && self.next.call <= call {
+            if self.next.sound && self.next.call == call {
+                self.torn = false;
+                if self.room.len() == count {
+                    self.room.push(RawPart::default());
+                }
+                std::mem::swap(&mut self.room[count], &mut self.next);
+                (self.next.call, self.next.n) = (call, self.room[count].n);
+                count += 1;
+            } else {
+                damage.parts += 1;
+                if !self.next.sound {
+                    (self.whole, self.torn) = (false, true);
+                }
+            }
+            self.advance()?;
+        }
+        Ok(count)
+    }
 }

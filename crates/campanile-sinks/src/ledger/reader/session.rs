@@ -2,19 +2,19 @@
 
 use super::{
     call::LedgerCall,
-    names::names,
     query::{Filter, Query},
     report::ReportRow,
-    scan::scan,
+    walk::walk,
 };
 use crate::ledger::{
     codec::Unpack,
     row::{TOTALS, Totals, TurnDetail, owner_name},
+    schema::Seal,
     store::Dictionary,
     sum::Sum,
 };
 use campanile_core::{Cost, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -97,16 +97,23 @@ pub struct TurnSegment {
 }
 
 pub(super) fn turns(conn: &Connection, session: &str) -> rusqlite::Result<Vec<LedgerTurn>> {
-    let names = names(conn)?;
-    let sql = "SELECT turn, at, body FROM turn WHERE session = (SELECT id FROM session WHERE name = ?1) ORDER BY turn";
-    conn.prepare(sql)?
-        .query_map([session], |row| {
-            let (turn, at, body): (u32, i64, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(TurnDetail::unpack(&mut Unpack(&body), &&names)
-                .map(|detail| turn_row(turn, at, &detail)))
-        })?
-        .filter_map(Result::transpose)
-        .collect()
+    let names = Dictionary::names(conn)?;
+    let sql = "SELECT session, turn, at, run, body, crc FROM turn
+               WHERE session = (SELECT id FROM session WHERE name = ?1) ORDER BY turn";
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.query([session])?;
+    let mut seal = Seal::default();
+    let mut turns = Vec::new();
+    while let Some(row) = rows.next()? {
+        if !seal.holds(row, 5)? {
+            continue;
+        }
+        let body = row.get_ref(4)?.as_blob()?;
+        if let Some(detail) = TurnDetail::unpack(&mut Unpack(body), &&names) {
+            turns.push(turn_row(row.get(1)?, row.get(2)?, &detail));
+        }
+    }
+    Ok(turns)
 }
 
 fn turn_row(turn: u32, at: i64, detail: &TurnDetail<'_>) -> LedgerTurn {
@@ -128,16 +135,18 @@ fn turn_row(turn: u32, at: i64, detail: &TurnDetail<'_>) -> LedgerTurn {
     }
 }
 
-pub(super) fn session_rows(conn: &Connection, query: &Query) -> rusqlite::Result<Vec<SessionRow>> {
-    let names = names(conn)?;
+pub(super) fn session_rows(
+    conn: &Connection,
+    version: i64,
+    query: &Query,
+) -> rusqlite::Result<Vec<SessionRow>> {
+    let names = Dictionary::names(conn)?;
     let Some(filter) = Filter::of(conn, query, &names)? else {
         return Ok(Vec::new());
     };
     let mut sums: HashMap<i64, (i64, Sum)> = HashMap::new();
-    scan(conn, false, |call, parts| {
-        if let Some(session) = call.session
-            && filter.takes(call.at, call.stage, call.session)
-        {
+    walk(conn, version, &filter, |call, parts| {
+        if let Some(session) = call.session {
             let (first, sum) = sums
                 .entry(session)
                 .or_insert_with(|| (call.at, Sum::default()));
@@ -149,62 +158,71 @@ pub(super) fn session_rows(conn: &Connection, query: &Query) -> rusqlite::Result
         }
         ControlFlow::Continue(())
     })?;
-    let turns = turn_counts(conn, &names)?;
+    let turns = turn_counts(conn, filter.session, &names)?;
+    let sql = "SELECT id, name, run, started_at, ended_at, reason, totals, crc FROM session
+               WHERE ?1 IS NULL OR id = ?1";
+    let mut statement = conn.prepare(sql)?;
+    let mut read = statement.query([filter.session])?;
+    let mut seal = Seal::default();
     let mut rows = Vec::new();
-    let mut statement =
-        conn.prepare("SELECT id, name, started_at, ended_at, reason, totals FROM session")?;
-    let mut read = statement.query([])?;
     while let Some(row) = read.next()? {
         let id: i64 = row.get(0)?;
-        let sum = sums.get(&id);
-        let started: Option<i64> = row
-            .get::<_, Option<i64>>(2)?
-            .or(sum.map(|(first, _)| *first));
-        let wanted = filter.session.is_none_or(|wanted| wanted == id);
-        // A session without calls is there by its own start.
-        if !wanted
-            || (sum.is_none()
-                && !(query.stage.is_none() && started.is_some_and(|at| query.is_in(at))))
-        {
-            continue;
+        let sum = sums.remove(&id);
+        // A session without calls is there by its own start, unless they are asked for by what only calls have.
+        let began: Option<i64> = row.get(3)?;
+        let wanted =
+            sum.is_some() || (!query.is_about_calls() && began.is_some_and(|at| query.is_in(at)));
+        if wanted && seal.holds(row, 7)? {
+            let turns = turns.get(&id).copied().unwrap_or_default();
+            rows.push(session_row(row, sum, turns, &names)?);
         }
-        let reason: Option<i64> = row.get(4)?;
-        let totals = row
-            .get_ref(5)?
-            .as_blob_or_null()?
-            .and_then(|bytes| Totals::unpack(&mut Unpack(bytes)));
-        let (turns, interrupted) = turns.get(&id).copied().unwrap_or_default();
-        rows.push(SessionRow {
-            session: row.get(1)?,
-            started_at: started.map(Timestamp),
-            ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp),
-            reason: reason
-                .and_then(|id| names.0.get(&id))
-                .map(|text| text.to_string()),
-            turns,
-            interrupted,
-            sum: ReportRow::of(
-                Vec::new(),
-                &sum.map_or_else(Sum::default, |(_, sum)| sum.clone()),
-            ),
-            totals: totals
-                .iter()
-                .flat_map(|totals| TOTALS.into_iter().zip(totals.counts))
-                .collect(),
-        });
     }
     rows.sort_by(|a, b| (b.started_at, &b.session).cmp(&(a.started_at, &a.session)));
     Ok(rows)
 }
 
-/// Turns of each session, and how many of them were interrupted.
+fn session_row(
+    row: &Row<'_>,
+    sum: Option<(i64, Sum)>,
+    (turns, interrupted): (u64, u64),
+    names: &Dictionary,
+) -> rusqlite::Result<SessionRow> {
+    let began: Option<i64> = row.get(3)?;
+    let reason: Option<i64> = row.get(5)?;
+    let totals = row
+        .get_ref(6)?
+        .as_blob_or_null()?
+        .and_then(|bytes| Totals::unpack(&mut Unpack(bytes)));
+    let started = began.or(sum.as_ref().map(|(first, _)| *first));
+    let sum = sum.map(|(_, sum)| sum).unwrap_or_default();
+    Ok(SessionRow {
+        session: row.get(1)?,
+        started_at: started.map(Timestamp),
+        ended_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+        reason: reason.and_then(|id| names.get(id)).map(str::to_owned),
+        turns,
+        interrupted,
+        sum: ReportRow::of(Vec::new(), &sum),
+        totals: totals
+            .iter()
+            .flat_map(|totals| TOTALS.into_iter().zip(totals.counts))
+            .collect(),
+    })
+}
+
+/// Turns of one session, or of each, and how many of them were interrupted.
 fn turn_counts(
     conn: &Connection,
+    session: Option<i64>,
     names: &Dictionary,
 ) -> rusqlite::Result<HashMap<i64, (u64, u64)>> {
     let mut counts: HashMap<i64, (u64, u64)> = HashMap::new();
-    let mut statement = conn.prepare("SELECT session, body FROM turn")?;
-    let mut rows = statement.query([])?;
+    let which = match session {
+        Some(_) => "session = ?1",
+        None => "?1 IS NULL",
+    };
+    let mut statement = conn.prepare(&format!("SELECT session, body FROM turn WHERE {which}"))?;
+    let mut rows = statement.query([session])?;
     while let Some(row) = rows.next()? {
         let body = row.get_ref(1)?.as_blob()?;
         let detail = TurnDetail::unpack(&mut Unpack(body), &names);

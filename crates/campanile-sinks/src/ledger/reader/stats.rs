@@ -1,5 +1,7 @@
 //! How large a ledger is.
 
+use crate::ledger::{slice::SliceReader, sum::Sum};
+use rusqlite::Connection;
 use serde::Serialize;
 
 /// How large a ledger is.
@@ -26,8 +28,23 @@ pub struct LedgerStats {
     pub runs: u64,
     /// Of these, processes that died.
     pub crashed_runs: u64,
+    /// Calls that need not be looked at one by one any more: reports of whole hours read sums of them.
+    pub summed_calls: u64,
     /// Bytes of the file.
     pub file_bytes: u64,
     /// Bytes of its log, which are not in the file yet.
     pub wal_bytes: u64,
+}
+
+/// Calls in slices.
+pub(super) fn summed_calls(conn: &Connection) -> rusqlite::Result<u64> {
+    let mut statement = conn.prepare("SELECT sums FROM slice WHERE sums IS NOT NULL")?;
+    let mut rows = statement.query([])?;
+    let mut calls = 0;
+    while let Some(row) = rows.next()? {
+        let mut sums = SliceReader::new(row.get_ref(0)?.as_blob()?, 0);
+        let sums = std::iter::from_fn(|| sums.as_mut()?.next().flatten());
+        calls += sums.map(|(_, sum): (_, Sum)| sum.calls).sum::<u64>();
+    }
+    Ok(calls)
 }

@@ -2,7 +2,7 @@
 
 use super::{FailureRow, GetWords, Inline, PutWords, timing::Times};
 use crate::ledger::codec::{Pack, Unpack};
-use campanile_core::{CallEvent, CallId, Measure, Outcome, UsageEvent};
+use campanile_core::{CallEvent, CallId, Measure, Outcome, Timing, UsageEvent};
 
 /// What a call row tells beside its columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +14,8 @@ pub(crate) struct CallDetail<'a> {
     pub(crate) redactions: Vec<(&'a str, u32)>,
     pub(crate) labels: Vec<(&'a str, &'a str)>,
     pub(crate) observer_failed: u32,
+    /// How many attempts it had at least; `None`: nobody has counted.
+    pub(crate) parts: Option<u32>,
 }
 
 impl<'a> CallDetail<'a> {
@@ -30,6 +32,10 @@ impl<'a> CallDetail<'a> {
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect(),
             observer_failed: call.observer_failed,
+            parts: Some(match call.attempts.len() {
+                0 => u32::from(call.usage.is_some() || call.cost.is_some()),
+                attempts => u32::try_from(attempts).unwrap_or(u32::MAX),
+            }),
         }
     }
 
@@ -44,8 +50,12 @@ impl<'a> CallDetail<'a> {
             | u8::from(self.spoken.is_some()) << 3
             | u8::from(!self.redactions.is_empty()) << 4
             | u8::from(!self.labels.is_empty()) << 5
-            | u8::from(self.observer_failed > 0) << 6;
+            | u8::from(self.observer_failed > 0) << 6
+            | u8::from(self.parts.is_some()) << 7;
         out.push(flags);
+        if let Some(parts) = self.parts {
+            out.uint(parts.into());
+        }
         if let Some(reason) = self.reason {
             words.word(out, reason)?;
         }
@@ -82,6 +92,9 @@ impl<'a> CallDetail<'a> {
     pub(crate) fn unpack(from: &mut Unpack<'a>, words: &impl GetWords<'a>) -> Option<Self> {
         let flags = from.byte()?;
         let mut detail = Self::default();
+        if flags & 128 != 0 {
+            detail.parts = Some(from.small()?);
+        }
         if flags & 1 != 0 {
             detail.reason = Some(words.word(from)?);
         }
@@ -111,6 +124,82 @@ impl<'a> CallDetail<'a> {
             detail.observer_failed = from.small()?;
         }
         Some(detail)
+    }
+}
+
+/// What sums need of the body of a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Glance<'a> {
+    pub(crate) parts: Option<u32>,
+    pub(crate) timing: Option<Timing>,
+    pub(crate) labels: Labels<'a>,
+}
+
+impl<'a> Glance<'a> {
+    /// Reads over the rest: no word is looked up.
+    pub(crate) fn of(body: &'a [u8]) -> Option<Self> {
+        let mut from = Unpack(body);
+        let flags = from.byte()?;
+        let mut glance = Self::default();
+        if flags & 128 != 0 {
+            glance.parts = Some(from.small()?);
+        }
+        if flags & 1 != 0 {
+            from.uint()?;
+        }
+        if flags & 2 != 0 {
+            glance.timing = Times::Packed(from.blob()?).get();
+        }
+        if flags & 32 == 0 {
+            return Some(glance);
+        }
+        if flags & 4 != 0 {
+            FailureRow::unpack(&mut from, &Unread)?;
+        }
+        if flags & 8 != 0 {
+            from.uint()?;
+            from.uint()?;
+        }
+        if flags & 16 != 0 {
+            for _ in 0..from.uint()? {
+                from.uint()?;
+                from.uint()?;
+            }
+        }
+        let labels = from;
+        for _ in 0..from.uint()? {
+            from.uint()?;
+            from.text()?;
+        }
+        glance.labels = Labels(&labels.0[..labels.0.len() - from.0.len()]);
+        Some(glance)
+    }
+}
+
+/// Packed labels: how many, then the number of each one's name and its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Labels<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Labels<'a> {
+    /// The value of the label whose name has this number.
+    pub(crate) fn get(self, name: i64) -> Option<&'a str> {
+        let mut from = Unpack(self.0);
+        for _ in 0..from.uint()? {
+            let (known, value) = (from.uint()?, from.text()?);
+            if i64::try_from(known) == Ok(name) {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+/// Words whose text nobody asks for.
+struct Unread;
+
+impl<'a> GetWords<'a> for Unread {
+    fn word(&self, from: &mut Unpack<'a>) -> Option<&'a str> {
+        from.uint().map(|_| "")
     }
 }
 

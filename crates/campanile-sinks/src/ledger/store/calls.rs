@@ -93,6 +93,7 @@ impl Tx<'_> {
             return Ok(false);
         }
         for (id, at) in &rows {
+            self.touch(id, *at);
             self.days.entry(day_of(*at)).or_default().calls += 1;
             if self.any_open {
                 self.close(id)?;
@@ -167,8 +168,11 @@ impl Tx<'_> {
                 self.days.entry(day_of(row.at)).or_default().calls += 1;
             }
         }
-        if created && self.any_open {
-            self.close(&id)?;
+        if created {
+            self.touch(&id, row.at);
+            if self.any_open {
+                self.close(&id)?;
+            }
         }
         Ok(created)
     }
@@ -199,6 +203,7 @@ impl Tx<'_> {
             &mut self.seal,
             &values,
         )?;
+        self.touch(&id, row.at);
         self.any_open = true;
         Ok(())
     }

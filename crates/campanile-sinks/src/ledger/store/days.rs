@@ -32,8 +32,9 @@ impl DayChange {
 }
 
 impl Tx<'_> {
-    /// Writes what has changed in the sums of days.
-    pub(super) fn end(mut self) -> rusqlite::Result<()> {
+    /// Writes what follows from the rows that were written. Returns the hours whose calls these are about.
+    pub(super) fn end(mut self) -> rusqlite::Result<Vec<i64>> {
+        let hours = self.settle()?;
         for (day, change) in &self.days {
             let known = "SELECT calls, parts, at_least, more, unbounded FROM day WHERE day = ?1";
             type Known = (i64, i64, String, String, i64);
@@ -69,6 +70,6 @@ impl Tx<'_> {
                 &values,
             )?;
         }
-        Ok(())
+        Ok(hours)
     }
 }

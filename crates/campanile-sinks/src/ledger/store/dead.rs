@@ -1,6 +1,6 @@
 //! Closing what dead processes have left open.
 
-use super::tx::Tx;
+use super::{touched::Hours, tx::Tx};
 use crate::ledger::{
     numbers::Numbers,
     row::{CallDetail, Inline, SessionEdge},
@@ -17,7 +17,8 @@ pub(crate) fn close_run(
     now: i64,
 ) -> rusqlite::Result<()> {
     let (mut names, mut sessions) = (Numbers::default(), Numbers::default());
-    let mut tx = Tx::begin(conn, run, &mut names, &mut sessions)?;
+    let mut hours = Hours::new();
+    let mut tx = Tx::begin(conn, run, &mut names, &mut sessions, &mut hours)?;
     type Open = (Vec<u8>, i64, i64, Option<i64>, Option<i64>);
     let open: Vec<Open> = conn
         .prepare("SELECT call, at, stage, session, turn FROM open WHERE run = ?1")?
@@ -48,6 +49,9 @@ pub(crate) fn close_run(
         ];
         tx.call_rows.one.bind(0, &values, &mut tx.seal)?;
         if tx.call_rows.one.run()? {
+            if let Ok(id) = id.as_slice().try_into() {
+                tx.touch(id, *at);
+            }
             tx.days.entry(day_of(*at)).or_default().calls += 1;
         }
     }

@@ -63,6 +63,43 @@ impl PutWords for Names<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary(pub(crate) HashMap<i64, Box<str>>);
 
+impl Dictionary {
+    /// Words of bodies and columns.
+    pub(crate) fn names(conn: &Connection) -> rusqlite::Result<Self> {
+        Self::read(conn, "SELECT * FROM name")
+    }
+
+    /// Names of sessions.
+    pub(crate) fn sessions(conn: &Connection) -> rusqlite::Result<Self> {
+        Self::read(conn, "SELECT * FROM session")
+    }
+
+    /// Words whose rows are as they were written: a word that was damaged is no word.
+    fn read(conn: &Connection, sql: &str) -> rusqlite::Result<Self> {
+        let mut statement = conn.prepare(sql)?;
+        let crc = statement.column_count() - 1;
+        let mut seal = Seal::default();
+        let mut rows = statement.query([])?;
+        let mut words = HashMap::new();
+        while let Some(row) = rows.next()? {
+            if seal.holds(row, crc)? {
+                words.insert(row.get(0)?, row.get::<_, String>(1)?.into_boxed_str());
+            }
+        }
+        Ok(Self(words))
+    }
+
+    pub(crate) fn get(&self, id: i64) -> Option<&str> {
+        self.0.get(&id).map(|text| &**text)
+    }
+
+    /// The number of a word.
+    pub(crate) fn id(&self, text: &str) -> Option<i64> {
+        let known = self.0.iter().find(|(_, known)| ***known == *text);
+        known.map(|(id, _)| *id)
+    }
+}
+
 impl<'a> GetWords<'a> for &'a Dictionary {
     fn word(&self, from: &mut Unpack<'a>) -> Option<&'a str> {
         let id = i64::try_from(from.uint()?).ok()?;

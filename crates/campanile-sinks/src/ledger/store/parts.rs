@@ -85,6 +85,7 @@ impl Tx<'_> {
             before.parts -= 1;
             before.cost(cost, -1);
         }
+        self.touch(call, at);
         self.days.entry(day_of(at)).or_default().part(part.cost);
         Ok(true)
     }

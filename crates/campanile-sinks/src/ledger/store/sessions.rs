@@ -3,8 +3,11 @@
 use super::{insert::put, tx::Tx};
 use crate::ledger::{
     row::{SessionEdge, TurnRow},
-    schema::Val,
+    schema::{Seal, Val},
+    span::hour_of,
+    turns::TurnSum,
 };
+use rusqlite::{Connection, OptionalExtension};
 
 impl Tx<'_> {
     /// The number of a session.
@@ -98,10 +101,38 @@ impl Tx<'_> {
             Val::Blob(&self.body),
         ];
         let statement = "INSERT INTO turn VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT DO NOTHING";
-        put(
+        let created = put(
             &mut self.conn.prepare_cached(statement)?,
             &mut self.seal,
             &values,
-        )
+        )?;
+        if created {
+            let sum = self.turn_hours.entry(hour_of(row.at)).or_default();
+            sum.turn(&row.detail);
+        }
+        Ok(created)
     }
+}
+
+/// Adds turns to the sums of their hour.
+pub(crate) fn add_turn_hour(
+    conn: &Connection,
+    seal: &mut Seal,
+    hour: i64,
+    sum: &mut TurnSum,
+) -> rusqlite::Result<()> {
+    let known = conn
+        .prepare_cached("SELECT body FROM turn_hour WHERE hour = ?1")?
+        .query_row([hour], |row| {
+            Ok(row.get_ref(0)?.as_blob().ok().and_then(TurnSum::unpack))
+        })
+        .optional()?;
+    if let Some(known) = known.flatten() {
+        sum.absorb(&known);
+    }
+    let mut body = Vec::new();
+    sum.pack(&mut body);
+    let row = [Val::Int(hour), Val::Blob(&body)];
+    let statement = "INSERT OR REPLACE INTO turn_hour VALUES(?1, ?2, ?3)";
+    put(&mut conn.prepare_cached(statement)?, seal, &row).map(drop)
 }

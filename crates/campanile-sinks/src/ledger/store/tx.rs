@@ -6,6 +6,7 @@ use super::{
     insert::{Inserts, put},
     names::Names,
     parts::PART_COLUMNS,
+    touched::{Hours, Touched},
 };
 use crate::ledger::{
     buffer::{Fold, Kind},
@@ -13,6 +14,7 @@ use crate::ledger::{
     numbers::Numbers,
     row::{CallRow, FailureTexts, PartRow, SessionEdge, TurnRow},
     schema::{Seal, Val},
+    turns::TurnSum,
 };
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -36,6 +38,9 @@ pub(super) struct Tx<'a> {
     pub(super) part_rows: Inserts<'a>,
     /// Whether any call may be in `open`.
     pub(super) any_open: bool,
+    pub(super) hours: &'a mut Hours,
+    pub(super) touched: Touched,
+    pub(super) turn_hours: BTreeMap<i64, TurnSum>,
     /// The number of the next session, once one was asked for: nobody else writes meanwhile.
     pub(super) next_session: Option<i64>,
 }
@@ -46,6 +51,7 @@ impl<'a> Tx<'a> {
         run: i64,
         names: &'a mut Numbers,
         sessions: &'a mut Numbers,
+        hours: &'a mut Hours,
     ) -> rusqlite::Result<Self> {
         let any_open = conn
             .prepare_cached("SELECT EXISTS(SELECT 1 FROM open)")?
@@ -65,6 +71,9 @@ impl<'a> Tx<'a> {
             call_rows: Inserts::new(conn, "call", CALL_COLUMNS)?,
             part_rows: Inserts::new(conn, "part", PART_COLUMNS)?,
             any_open,
+            hours,
+            touched: Touched::default(),
+            turn_hours: BTreeMap::new(),
             next_session: None,
         })
     }

@@ -1,0 +1,246 @@
+//! How long calls and turns took.
+
+use super::{
+    plan::{Plan, Tally},
+    query::{Dimension, Filter, Key, Query, Words, key_texts},
+};
+use crate::ledger::{
+    Sketch,
+    codec::Unpack,
+    place::{Groups, Place, Times},
+    row::TurnDetail,
+    schema::{SUMMED, Seal},
+    span::{HOUR_US, hour_of},
+    store::Dictionary,
+    sum::{Portion, Sum},
+    turns::TurnSum,
+};
+use campanile_core::Timing;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+
+/// Times of calls by the dimensions of a query, and of turns.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Latency {
+    /// What the keys of the rows are.
+    pub by: Vec<Dimension>,
+    /// In the order of their keys.
+    pub rows: Vec<LatencyRow>,
+    /// All calls.
+    pub total: LatencyRow,
+    /// All turns of the range, or of the session where the query names one: turns belong to no stage, provider or model.
+    pub turns: TurnLatency,
+    /// Turns by UTC hour (microseconds since 1970 of its beginning).
+    pub turn_hours: Vec<(i64, TurnLatency)>,
+    /// Rows that were damaged, and are in no distribution: `verify` names them.
+    pub damaged: u64,
+}
+
+/// Times of calls that are over, as their callers saw them. A call stands in the row of its last attempt.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct LatencyRow {
+    /// One for each dimension; empty where nobody said.
+    pub keys: Vec<String>,
+    /// Calls that are over, timed or not.
+    pub calls: u64,
+    /// Time in a queue, before the client began.
+    pub queued: Sketch,
+    /// To the first item of the reply.
+    pub first_item: Sketch,
+    /// To the end of the reply.
+    pub elapsed: Sketch,
+}
+
+/// Times of turns.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct TurnLatency {
+    /// Turns that were over.
+    pub turns: u64,
+    /// Of these, turns that were interrupted.
+    pub interrupted: u64,
+    /// From the end of the user's speech to the first audio of the bot.
+    pub user_to_bot: Sketch,
+    /// From the beginning to the end.
+    pub elapsed: Sketch,
+}
+
+impl From<TurnSum> for TurnLatency {
+    fn from(sum: TurnSum) -> Self {
+        Self {
+            turns: sum.turns,
+            interrupted: sum.interrupted,
+            user_to_bot: sum.user_to_bot,
+            elapsed: sum.elapsed,
+        }
+    }
+}
+
+impl LatencyRow {
+    fn of(keys: Vec<String>, (calls, times): &(u64, Times)) -> Self {
+        Self {
+            keys,
+            calls: *calls,
+            queued: times.queued.clone(),
+            first_item: times.first_item.clone(),
+            elapsed: times.elapsed.clone(),
+        }
+    }
+}
+
+struct Spent<'a> {
+    filter: &'a Filter<'a>,
+    words: Words,
+    groups: Groups<Key, (u64, Times)>,
+}
+
+impl Spent<'_> {
+    fn of(&mut self, place: &Place<'_>) -> &mut (u64, Times) {
+        self.groups.of(&self.filter.key(place, &mut self.words))
+    }
+}
+
+impl Tally for Spent<'_> {
+    const TIMES: bool = true;
+
+    fn part(&mut self, _place: &Place<'_>, _part: Portion<'_>) {}
+
+    fn call(&mut self, place: &Place<'_>, timing: Option<&Timing>) {
+        if place.outcome.is_none() {
+            return;
+        }
+        let (calls, times) = self.of(place);
+        *calls += 1;
+        if let Some(timing) = timing {
+            times.call(timing);
+        }
+    }
+
+    fn many(&mut self, place: &Place<'_>, sum: &Sum, more: &Times) {
+        if sum.calls == 0 {
+            return;
+        }
+        let (calls, times) = self.of(place);
+        *calls += sum.calls;
+        times.absorb(more);
+    }
+}
+
+pub(super) fn latency(conn: &Connection, version: i64, query: &Query) -> rusqlite::Result<Latency> {
+    let names = Dictionary::names(conn)?;
+    let mut answer = Latency {
+        by: query.by.clone(),
+        rows: Vec::new(),
+        total: LatencyRow::default(),
+        turns: TurnLatency::default(),
+        turn_hours: Vec::new(),
+        damaged: 0,
+    };
+    let Some(filter) = Filter::of(conn, query, &names)? else {
+        return Ok(answer);
+    };
+    let mut spent = Spent {
+        filter: &filter,
+        words: Words::default(),
+        groups: Groups::default(),
+    };
+    let damage = Plan::of(conn, version, query)?.run(conn, &filter, &mut spent)?;
+    let mut total = (0, Times::default());
+    for (calls, times) in &spent.groups.sums {
+        total.0 += calls;
+        total.1.absorb(times);
+    }
+    let sessions = match query.by.contains(&Dimension::Session) {
+        true => Dictionary::sessions(conn)?,
+        false => Dictionary::default(),
+    };
+    if !query.by.is_empty() {
+        let rows = spent.groups.keys.iter().zip(&spent.groups.sums);
+        let rows = rows.map(|(key, sum)| {
+            let keys = key_texts(key, &query.by, &names, &sessions, &spent.words);
+            LatencyRow::of(keys, sum)
+        });
+        answer.rows = rows.collect();
+        answer.rows.sort_unstable_by(|a, b| a.keys.cmp(&b.keys));
+    }
+    answer.total = LatencyRow::of(Vec::new(), &total);
+    answer.damaged = damage.calls + damage.parts;
+    let hours = turn_hours(conn, version, &filter, &names)?;
+    let mut all = TurnSum::default();
+    for sum in hours.values() {
+        all.absorb(sum);
+    }
+    answer.turns = all.into();
+    let hours = hours.into_iter();
+    answer.turn_hours = hours
+        .map(|(hour, sum)| (hour.saturating_mul(HOUR_US), sum.into()))
+        .collect();
+    Ok(answer)
+}
+
+/// Turns by hour: whole hours from their sums, the others one by one.
+fn turn_hours(
+    conn: &Connection,
+    version: i64,
+    filter: &Filter<'_>,
+    names: &Dictionary,
+) -> rusqlite::Result<BTreeMap<i64, TurnSum>> {
+    let query = filter.query;
+    let mut hours: BTreeMap<i64, TurnSum> = BTreeMap::new();
+    let mut add = |at: i64, body: &[u8]| {
+        if let Some(turn) = TurnDetail::unpack(&mut Unpack(body), &names)
+            && query.is_in(at)
+        {
+            hours.entry(hour_of(at)).or_default().turn(&turn);
+        }
+    };
+    if version < SUMMED || filter.session.is_some() {
+        let session = filter.session;
+        return each_turn(conn, "?1 IS NULL OR session = ?1", [session], &mut add).map(|()| hours);
+    }
+    let mut left = Vec::new();
+    let mut sums = BTreeMap::new();
+    let (first, last) = query.hours();
+    let sql = "SELECT * FROM turn_hour WHERE hour BETWEEN ?1 AND ?2";
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.query([first, last])?;
+    let mut seal = Seal::default();
+    while let Some(row) = rows.next()? {
+        let hour: i64 = row.get(0)?;
+        let sum = match query.has_hour(hour) && seal.holds(row, 2)? {
+            true => TurnSum::unpack(row.get_ref(1)?.as_blob()?),
+            false => None,
+        };
+        match sum {
+            Some(sum) => drop(sums.insert(hour, sum)),
+            None => left.push(hour),
+        }
+    }
+    for hour in left {
+        let start = hour.saturating_mul(HOUR_US);
+        let bounds = [start, start.saturating_add(HOUR_US)];
+        each_turn(conn, "at >= ?1 AND at < ?2", bounds, &mut add)?;
+    }
+    hours.extend(sums);
+    Ok(hours)
+}
+
+fn each_turn(
+    conn: &Connection,
+    which: &str,
+    bounds: impl rusqlite::Params,
+    add: &mut impl FnMut(i64, &[u8]),
+) -> rusqlite::Result<()> {
+    let sql = format!("SELECT session, turn, at, run, body, crc FROM turn WHERE {which}");
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query(bounds)?;
+    let mut seal = Seal::default();
+    while let Some(row) = rows.next()? {
+        if seal.holds(row, 5)? {
+            add(row.get(2)?, row.get_ref(4)?.as_blob()?);
+        }
+    }
+    Ok(())
+}
