@@ -7,6 +7,7 @@
 //!
 //! A child that was forked off runs nothing of it: its copy of what waits is the parent's to write.
 
+use crate::alerts::Keeper;
 use crate::recorder::Recorder;
 use campanile_core::{Intake, Stats};
 use campanile_sinks::Notices;
@@ -41,6 +42,7 @@ pub(crate) struct Engine {
     ended: Mutex<Option<bool>>,
     notices: Notices,
     patience: Duration,
+    keeper: Mutex<Option<Keeper>>,
     /// What runs as long as the monitor: an endpoint, a file.
     _keep: Vec<Box<dyn Any + Send + Sync>>,
 }
@@ -51,6 +53,7 @@ impl Engine {
         notices: Notices,
         patience: Duration,
         keep: Vec<Box<dyn Any + Send + Sync>>,
+        keeper: Option<Keeper>,
     ) -> Self {
         Self {
             recorder: Arc::new(recorder),
@@ -59,6 +62,7 @@ impl Engine {
             ended: Mutex::default(),
             notices,
             patience,
+            keeper: Mutex::new(keeper),
             _keep: keep,
         }
     }
@@ -113,13 +117,22 @@ impl Engine {
         *ended.get_or_insert_with(|| {
             let clean = self.stop_thread(CLOSE_PATIENCE) && {
                 self.recorder.close_open_calls();
-                finish(&self.recorder, self.patience)
+                finish(&self.recorder, self.patience) & self.last_look()
             };
             let stats = self.recorder.stats();
             tell(&self.notices, &stats, clean);
             self.notices.flush(LAST_WORDS);
             clean && stats.iter().all(|stats| stats.pending == 0)
         })
+    }
+
+    /// Looks after the budgets a last time, now that everything is written, and writes what is new. What it does not get to
+    /// is found by the next process.
+    fn last_look(&self) -> bool {
+        match lock(&self.keeper).take() {
+            None => true,
+            Some(keeper) => keeper.end(self.patience) & self.recorder.flush(self.patience),
+        }
     }
 
     /// It stops between two rounds, each of which is short, unless a price or a redactor of the program's own hangs.

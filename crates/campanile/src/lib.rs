@@ -55,7 +55,7 @@
 //!
 //! It does not retry, limit or route: tower's own middleware does, and fits between the layers.
 
-mod budgets;
+pub mod alerts;
 pub mod clock;
 pub mod config;
 mod engine;

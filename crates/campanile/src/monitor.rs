@@ -1,6 +1,6 @@
 //! The monitor: what a program starts once, hands to its stages, and closes.
 
-use crate::budgets::Budget;
+use crate::alerts::{self, Budget, Keeper, Own};
 use crate::engine::{CLOSE_PATIENCE, Engine, Watch};
 use crate::levels::Levels;
 use crate::logs::{LogLayer, LogPolicy};
@@ -67,6 +67,7 @@ impl Monitor {
             backtraces: false,
             summary: (10, Duration::from_secs(300)),
             budgets: Vec::new(),
+            ledger_watch: None,
             texts: Texts::default(),
             logs: LogPolicy::default(),
             levels: Levels::new(Level::Info),
@@ -220,6 +221,7 @@ pub struct Builder {
     backtraces: bool,
     summary: (u64, Duration),
     budgets: Vec<Budget>,
+    ledger_watch: Option<alerts::Watch>,
     texts: Texts,
     logs: LogPolicy,
     levels: Levels,
@@ -330,9 +332,15 @@ impl Builder {
         self
     }
 
-    /// Tells when costs pass shares of a limit.
+    /// Tells when costs pass shares of a limit: of this process alone, unless a ledger is watched.
     pub(crate) fn budgets(mut self, budgets: Vec<Budget>) -> Self {
         self.budgets = budgets;
+        self
+    }
+
+    /// Looks after budgets in a ledger.
+    pub(crate) fn watch_ledger(mut self, watch: Option<alerts::Watch>) -> Self {
+        self.ledger_watch = watch;
         self
     }
 
@@ -365,8 +373,13 @@ impl Builder {
             true => Outlets::apart(self.sink, intake.clock(), &self.notices),
             false => Outlets::direct(self.sink),
         };
-        let recorder = Recorder::new(intake.clone(), sealer, outlets, summary, self.budgets);
-        let engine = Engine::new(recorder, self.notices, self.patience, self.keep);
+        let budgets = Own::new(self.budgets, self.ledger_watch.is_none());
+        let recorder = Recorder::new(intake.clone(), sealer, outlets, summary, budgets);
+        let notices = self.notices.clone();
+        let keeper = self
+            .ledger_watch
+            .map(|watch| Keeper::start(watch, intake.clone(), notices));
+        let engine = Engine::new(recorder, self.notices, self.patience, self.keep, keeper);
         let engine = match self.thread {
             true => engine.run(intake.clone(), self.watch),
             false => engine,

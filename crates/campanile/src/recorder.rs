@@ -3,7 +3,7 @@
 //! A thread calls [`Recorder::run_once`] every two milliseconds; a flush calls it too. Both meet at one lock, so that
 //! events keep the order in which they happened. The pipeline's threads never touch that lock.
 
-use crate::budgets::{self, Budget};
+use crate::alerts::{Own, Whose};
 use crate::outlets::Outlets;
 use crate::seal::Sealer;
 use crate::summary::Summary;
@@ -43,7 +43,7 @@ struct State {
     /// Turns that are over, and wait for calls of theirs.
     turns: Vec<(Turn, Tick)>,
     summary: Summary,
-    budgets: Vec<Budget>,
+    own: Own,
     /// Models without a price that were told.
     unpriced: HashSet<(Name, Name)>,
 }
@@ -54,7 +54,7 @@ impl Recorder {
         sealer: Sealer,
         outlets: Outlets,
         summary: Summary,
-        budgets: Vec<Budget>,
+        own: Own,
     ) -> Self {
         let now = intake.clock().tick();
         let state = State {
@@ -65,7 +65,7 @@ impl Recorder {
             last_checkpoint: now,
             turns: Vec::new(),
             summary,
-            budgets,
+            own,
             unpriced: HashSet::new(),
         };
         Self {
@@ -91,6 +91,19 @@ impl Recorder {
         if let Some(event) = state.summary.due(&self.intake) {
             self.outlets.give(&Event::Summary(Box::new(event)));
         }
+        self.tell_budgets(&mut state, now, false);
+    }
+
+    /// Tells what budgets have come to, where no ledger does; `all`: now.
+    fn tell_budgets(&self, state: &mut State, tick: Tick, all: bool) {
+        let now = self.intake.clock().now();
+        let alerts = match all {
+            true => state.own.look(now, tick),
+            false => state.own.due(now, tick),
+        };
+        for alert in alerts {
+            self.outlets.give(&Event::Alert(Box::new(alert)));
+        }
     }
 
     /// Closes what is still open, for a clean end.
@@ -102,6 +115,7 @@ impl Recorder {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.intake.clock().tick();
         self.seal_turns(&mut state, now, true);
+        self.tell_budgets(&mut state, now, true);
         self.tell_losses();
     }
 
@@ -187,13 +201,9 @@ impl Recorder {
             count_call(turn, &call);
         }
         state.summary.call(&call);
-        let now = self.intake.clock().now();
-        let alerts = budgets::count(&mut state.budgets, now, &call);
+        count_own(&mut state.own, &record, &call);
         let unpriced: Vec<_> = call.attempts.iter().filter_map(without_price).collect();
         self.outlets.give(&Event::Call(Box::new(call)));
-        for alert in alerts {
-            self.outlets.give(&Event::Alert(Box::new(alert)));
-        }
         for (provider, model) in unpriced {
             self.tell_unpriced(state, provider, model);
         }
@@ -204,7 +214,7 @@ impl Recorder {
         let revision = state.late_revision;
         state.late_revision += 1;
         if let Some(n) = record.attempt_number() {
-            self.give_usage(record, n, revision);
+            self.give_usage(state, record, n, revision);
         }
     }
 
@@ -233,17 +243,19 @@ impl Recorder {
             state.checkpoints.insert((record.id(), n), usage);
             let revision = state.revision;
             state.revision = (state.revision + 1).min(CALL_REV - 1);
-            self.give_usage(record, n, revision);
+            self.give_usage(state, record, n, revision);
         }
     }
 
-    fn give_usage(&self, record: &Record, n: u32, revision: u32) {
+    fn give_usage(&self, state: &mut State, record: &Record, n: u32, revision: u32) {
         let mut redactions = Redactions::default();
         let attempt = record.draft(|draft| {
             let draft = draft.attempts.get(n as usize - 1)?;
             Some(self.sealer.attempt(record, draft, &mut redactions))
         });
         let Some(attempt) = attempt else { return };
+        let labels = record.draft(|draft| draft.labels.clone());
+        state.own.count(&whose(record, &labels), &attempt, false);
         let now = self.intake.clock().now();
         let stage = record.stage().clone();
         let mut event = UsageEvent::new(
@@ -343,6 +355,24 @@ impl Recorder {
             let loss = LossEvent::new(at, "recorder", "queue_full", lost);
             self.outlets.give(&Event::Loss(loss));
         }
+    }
+}
+
+/// Whose call this is.
+fn whose<'a>(record: &'a Record, labels: &'a [(&'static str, Name)]) -> Whose<'a> {
+    Whose {
+        call: record.id(),
+        at: record.started_at(),
+        stage: record.stage(),
+        session: record.turn().map(|turn| turn.session().id().as_str()),
+        labels,
+    }
+}
+
+/// Counts what a call that is over has cost. What is still read on for its usage may change.
+fn count_own(own: &mut Own, record: &Record, call: &CallEvent) {
+    for attempt in &call.attempts {
+        own.count(&whose(record, &call.labels), attempt, !record.is_draining());
     }
 }
 

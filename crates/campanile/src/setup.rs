@@ -1,7 +1,7 @@
 //! A monitor of a configuration, put together in steps.
 
 use crate::config::Config;
-use crate::start::{self, Around, Started, book, budgets, levels, reload, tell};
+use crate::start::{self, Around, Started, book, levels, reload, tell};
 use crate::{LogPolicy, Masker, Monitor, StartError, TextMode};
 use campanile_core::{Clock, Price, Sink};
 use campanile_pricing::Book;
@@ -121,7 +121,9 @@ impl<'a> Setup<'a> {
                     .display()
             ));
         }
+        let budgets = config.budgets().map_err(StartError::of)?;
         let mut builder = Monitor::builder(sink)
+            .watch_ledger(start::watch(config, &budgets, &started))
             .prices((self.prices)(book(config)?))
             .redactor(Masker::new(config.redactor()?))
             .texts(texts)
@@ -129,7 +131,7 @@ impl<'a> Setup<'a> {
             .keep_content(content)
             .backtraces(config.log.backtraces)
             .summary(config.summary.turns, config.summary.every.0)
-            .budgets(budgets(config, chosen, clock.now()))
+            .budgets(budgets)
             .logs(LogPolicy {
                 targets: config.log.targets.clone(),
                 fields: config.log.fields.clone(),

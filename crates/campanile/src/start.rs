@@ -1,13 +1,13 @@
 //! From a configuration to a running monitor.
 
-use crate::budgets::Budget;
-use crate::config::{self, Config, Durable, Environment, Window};
+use crate::alerts;
+use crate::config::{self, Config, Durable, Environment};
 use crate::levels::Levels;
 use crate::texts::Tight;
 use crate::{Monitor, TextMode, Texts};
-use campanile_core::{Clock, Cost, Event, Lane, Level, Name, Sink, Stats, Timestamp};
+use campanile_core::{Clock, Event, Lane, Level, Sink, Stats};
 use campanile_pricing::Book;
-use campanile_sinks::ledger::{Dimension, Durability, Ledger, LedgerOptions, Query, Reader};
+use campanile_sinks::ledger::{Durability, Ledger, LedgerOptions};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -122,12 +122,15 @@ pub(crate) fn sinks(
     Ok(all)
 }
 
-fn ledger(options: &config::LedgerTable, clock: &Clock) -> Result<Ledger, StartError> {
-    let durability = match options.durability {
+fn durability(stated: Durable) -> Durability {
+    match stated {
         Durable::Durable => Durability::Durable,
         Durable::Fast => Durability::Fast,
-    };
-    let options = LedgerOptions::new(&options.path).durability(durability);
+    }
+}
+
+fn ledger(options: &config::LedgerTable, clock: &Clock) -> Result<Ledger, StartError> {
+    let options = LedgerOptions::new(&options.path).durability(durability(options.durability));
     let options = options.tell(|trouble| {
         let (why, waiting) = (&trouble.message, trouble.waiting_events);
         tell(&format!("{why}; events that wait in memory: {waiting}"));
@@ -226,49 +229,18 @@ pub(crate) fn book(config: &Config) -> Result<Book, StartError> {
         .map_err(|error| fail(error.to_string()))
 }
 
-/// The budgets, and what the ledger says was spent in their windows before.
-pub(crate) fn budgets(config: &Config, environment: &Environment, now: Timestamp) -> Vec<Budget> {
-    let ledger = environment.sinks.iter().any(|sink| sink == "ledger");
-    let reader = ledger
-        .then(|| Reader::open(&config.sink.ledger.path).ok())
-        .flatten();
-    let budget = |stated: &config::Budget| {
-        let provider = Name::outside(&stated.provider)?;
-        let thousandths = |share: &f64| (share * 1_000.0).round() as u64;
-        let shares = stated.warn_at.iter().map(thousandths).collect();
-        let mut budget = Budget::new(
-            provider,
-            stated.limit()?,
-            stated.window == Window::Day,
-            shares,
-        );
-        if let Some(spent) = reader
-            .as_ref()
-            .and_then(|reader| spent(reader, &budget, now))
-        {
-            budget.resume(now, &spent);
-        }
-        Some(budget)
-    };
-    config.budget.iter().filter_map(budget).collect()
-}
-
-/// What a provider has billed in the window of `now`. A ledger that cannot be read has said so when it was opened.
-fn spent(reader: &Reader, budget: &Budget, now: Timestamp) -> Option<Cost> {
-    let query = Query::default()
-        .since(budget.window_start(now))
-        .by([Dimension::Provider]);
-    let report = reader.report(&query).ok()?;
-    let of_provider = |row: &&campanile_sinks::ledger::ReportRow| {
-        row.keys
-            .first()
-            .is_some_and(|key| *key == **budget.provider())
-    };
-    report
-        .rows
-        .iter()
-        .find(of_provider)
-        .map(|row| row.cost.clone())
+/// The watch over budgets in the ledger, where there is one.
+pub(crate) fn watch(
+    config: &Config,
+    budgets: &[alerts::Budget],
+    started: &Started,
+) -> Option<alerts::Watch> {
+    let ledger = started.ledger.upgrade();
+    let ledger = ledger.filter(|_| !budgets.is_empty())?;
+    let watch = alerts::Watch::new(ledger.path(), budgets.to_vec())
+        .durability(durability(config.sink.ledger.durability))
+        .run(ledger.run());
+    Some(watch)
 }
 
 /// Looks at the file's time, and takes over its level when it has changed. A file that cannot be used is told, and the level stays.
@@ -330,7 +302,7 @@ impl fmt::Debug for StartError {
 }
 
 impl StartError {
-    fn of(error: impl fmt::Display) -> Self {
+    pub(crate) fn of(error: impl fmt::Display) -> Self {
         Self(error.to_string())
     }
 }

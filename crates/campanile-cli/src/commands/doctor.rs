@@ -179,15 +179,13 @@ fn examine(
             Good(format!("{} ({taken})", prometheus.listen)),
         );
     }
-    for budget in &config.budget {
-        let window = match budget.window {
-            campanile::config::Window::Day => "day",
-            _ => "month",
-        };
-        found.add(
-            "budget",
-            Good(format!("{} ${} a {window}", budget.provider, budget.usd)),
-        );
+    for (stated, budget) in config
+        .budget
+        .iter()
+        .zip(config.budgets().unwrap_or_default())
+    {
+        let limit = format!("{} ${} ({})", budget.name(), stated.usd, stated.timezone);
+        found.add("budget", Good(limit));
     }
     found.add("prices", prices(config, now));
     Ok(())

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod budget;
 mod cost;
 mod doctor;
 mod forget;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Redact(redact::Redact),
     /// Deletes what is kept of one session; amounts stay.
     Forget(forget::Forget),
+    /// Where budgets stand, and whether they hold.
+    Budget(budget::Budget),
     /// Lists, explains and checks prices.
     Prices(prices::Prices),
     /// Checks configuration, folders, ledger and prices; exit 1 when something is wrong.
@@ -53,6 +56,7 @@ impl Command {
             Command::Cost(cost) => cost.run(settings, io),
             Command::Redact(redact) => redact.run(settings, io),
             Command::Forget(forget) => forget.run(settings, io),
+            Command::Budget(budget) => budget.run(settings, io),
             Command::Prices(prices) => prices.run(settings, io),
             Command::Doctor(doctor) => doctor.run(settings, io),
         }

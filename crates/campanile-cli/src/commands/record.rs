@@ -8,13 +8,16 @@ use crate::{
     settings::Settings,
     text,
 };
-use campanile::config::Durable;
-use campanile_core::{Attempt, CallEvent, Clock, Ids, Name, Outcome, SessionId, Timestamp};
+use campanile::{alerts::Watch, config::Durable};
+use campanile_core::{
+    Attempt, CallEvent, Clock, Ids, Name, Outcome, SessionId, Span, Tick, Timestamp,
+};
 use campanile_pricing::Book;
 use campanile_sinks::ledger::{Ack, Durability, Entry, Ledger, LedgerOptions};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Write;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -34,6 +37,8 @@ Examples:
 
 /// So many may wait for their acknowledgement.
 const MAX_WAITING: usize = 1_024;
+/// How often budgets are looked at, at most.
+const LOOK_EVERY: Span = Span(1_000_000_000);
 /// How often trouble is told while the ledger cannot be written.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -63,11 +68,16 @@ struct Recorder {
     waiting: VecDeque<(Ack, String, u64)>,
     /// What the ledger's writer complains of.
     troubles: Receiver<String>,
+    watch: Watch,
+    clock: Clock,
+    /// When budgets were looked at last.
+    looked: Tick,
 }
 
 impl Record {
     pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
-        let durability = match settings.config()?.sink.ledger.durability {
+        let config = settings.config()?;
+        let durability = match config.sink.ledger.durability {
             Durable::Fast => Durability::Fast,
             _ => Durability::Durable,
         };
@@ -76,8 +86,13 @@ impl Record {
             .durability(durability)
             // Nobody listens any more only when nobody waits any more.
             .tell(move |trouble| drop(tell.send(trouble.message)));
-        let ledger = Ledger::open(options, Clock::system()).map_err(Fault::usage)?;
+        let clock = Clock::system();
+        let ledger = Ledger::open(options, clock.clone()).map_err(Fault::usage)?;
+        let budgets = config.budgets().map_err(Fault::usage)?;
         let mut recorder = Recorder {
+            watch: Watch::new(ledger.path(), budgets).durability(durability),
+            looked: clock.tick(),
+            clock,
             ledger,
             book: settings.book()?,
             ids: Ids::random(),
@@ -85,6 +100,7 @@ impl Record {
             troubles,
         };
         let done = work_on(io, Blank::Skip, &mut recorder);
+        recorder.look(&mut io.err);
         let path = recorder.ledger.path().display().to_string();
         match recorder.ledger.close(PATIENCE) {
             true => done,
@@ -102,14 +118,21 @@ impl Work for Recorder {
         let ack = self.ledger.append(&[Entry::new(id.as_str(), call)]);
         self.waiting.push_back((ack, id, qty));
         match self.waiting.len() >= MAX_WAITING {
-            true => self.acknowledge(io),
+            true => {
+                self.acknowledge(io)?;
+                self.look_when_due(io.err);
+                Ok(())
+            }
             false => Ok(()),
         }
     }
 
     fn idle(&mut self, io: &mut Output<'_>) -> Result<(), Fault> {
         match self.acknowledge(io) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.look_when_due(io.err);
+                Ok(())
+            }
             Err(Bad::Stream(error)) => Err(error.into()),
             Err(Bad::Line(why)) => Err(Fault::Failed(why)),
         }
@@ -130,6 +153,25 @@ impl Recorder {
             writeln!(io.out, "ack {id} {qty}")?;
         }
         Ok(())
+    }
+
+    fn look_when_due(&mut self, err: &mut dyn Write) {
+        if self.clock.tick().since(self.looked) >= LOOK_EVERY {
+            self.look(err);
+        }
+    }
+
+    /// Raises the alerts of budgets that what was recorded has passed. Trouble is told, and stops nothing.
+    fn look(&mut self, err: &mut dyn Write) {
+        self.looked = self.clock.tick();
+        match self.watch.look(self.clock.now()) {
+            Ok(alerts) => alerts.iter().for_each(|alert| {
+                let _ = writeln!(err, "campanile: {}", text::clean(&alert.to_string()));
+            }),
+            Err(error) => {
+                let _ = writeln!(err, "campanile: {}", text::clean(&error.to_string()));
+            }
+        }
     }
 
     /// What the writer complained of since the last time.

@@ -6,6 +6,7 @@
     reason = "helpers of tests are not functions of tests to the linter"
 )]
 
+mod budget;
 mod filters;
 mod hostile;
 mod ledger;

@@ -74,6 +74,11 @@ impl Home {
         self.dir().join("campanile.db")
     }
 
+    /// Writes the configuration that commands on this ledger read.
+    pub(crate) fn configure(&self, text: &str) {
+        std::fs::write(self.dir().join("campanile.toml"), text).unwrap();
+    }
+
     pub(crate) fn record(&self, events: &[Event]) {
         let options = LedgerOptions::new(self.ledger());
         let ledger = Ledger::open(options, Clock::system()).unwrap();
@@ -93,7 +98,13 @@ impl Home {
         terminal: Terminal,
     ) -> Done {
         let ledger = self.ledger().display().to_string();
-        let words = [&["--ledger", &ledger], arguments].concat();
+        let config = self.dir().join("campanile.toml");
+        let mut words = vec!["--ledger", &ledger];
+        let config_path = config.display().to_string();
+        if config.exists() {
+            words.extend(["--config", &config_path]);
+        }
+        words.extend(arguments);
         let mut done = on_terminal(&words, input, terminal);
         for text in [&mut done.out, &mut done.err] {
             *text = text

@@ -249,7 +249,7 @@ impl<S: Count> Spending<S> {
     }
 
     /// The sums: to be added up.
-    pub fn sums(&self) -> impl Iterator<Item = &S> {
+    pub fn sums(&self) -> impl Iterator<Item = &S> + Clone {
         self.days
             .values()
             .flat_map(|day| [&day.settled.sums, &day.fresh.sums])

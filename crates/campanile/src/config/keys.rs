@@ -50,7 +50,24 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("sink.console", &["stderr", "errors", "logs", "modes"]),
     ("summary", &["turns", "every"]),
     ("prices", &["file"]),
-    ("budget", &["provider", "usd", "window", "warn_at"]),
+    (
+        "budget",
+        &[
+            "name",
+            "provider",
+            "model",
+            "stage",
+            "session",
+            "label",
+            "per",
+            "usd",
+            "window",
+            "billing_day",
+            "timezone",
+            "warn_at",
+        ],
+    ),
+    ("budget.label", &["*"]),
 ];
 
 /// The first key that is not known, as a message.

@@ -3,11 +3,13 @@
 //! Every key that is not known is an error which names the key, the file, and the nearest right one. A file that
 //! is not there gives the default: an environment `dev` with console, jsonl and ledger.
 
+mod budget;
 mod keys;
 mod redaction;
 mod units;
 
 use crate::{TextMode, Texts};
+pub use budget::Budget;
 use campanile_redact::Redactor;
 pub use redaction::{KeyOptions, Redaction, RuleOptions};
 use serde::Deserialize;
@@ -187,43 +189,8 @@ pub struct Prices {
     pub file: Option<PathBuf>,
 }
 
-/// A limit whose passing is told.
-#[derive(Clone, Debug, Deserialize)]
-#[non_exhaustive]
-pub struct Budget {
-    /// Whose bills count.
-    pub provider: String,
-    /// The limit in dollars, as a decimal string.
-    pub usd: String,
-    /// The window in which it counts: `day` or `month`, in UTC.
-    #[serde(default = "month")]
-    pub window: Window,
-    /// At which shares of the limit to tell.
-    #[serde(default = "whole")]
-    pub warn_at: Vec<f64>,
-}
-
-/// The window in which a budget counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Window {
-    /// A day in UTC.
-    Day,
-    /// A month in UTC.
-    Month,
-}
-
 fn info() -> String {
     "info".to_owned()
-}
-
-fn month() -> Window {
-    Window::Month
-}
-
-fn whole() -> Vec<f64> {
-    vec![0.5, 0.8, 1.0]
 }
 
 impl Default for JsonlOptions {
@@ -338,9 +305,7 @@ impl Config {
                     .map_err(fail)?;
             }
         }
-        for budget in &config.budget {
-            budget.check().map_err(fail)?;
-        }
+        config.budgets().map_err(fail)?;
         config.redact.check().map_err(fail)?;
         for sink in SINKS {
             config.sink.tight(sink).map_err(fail)?;
@@ -359,6 +324,26 @@ impl Config {
         self.redact
             .redactor()
             .map_err(|what| ConfigError::new(file, what))
+    }
+
+    /// The budgets, ready to be used; or what is wrong with one of them.
+    ///
+    /// # Errors
+    ///
+    /// When a value is not what it should be, or two budgets have one name.
+    pub fn budgets(&self) -> Result<Vec<crate::alerts::Budget>, String> {
+        let mut budgets: Vec<crate::alerts::Budget> = Vec::new();
+        for budget in &self.budget {
+            let budget = budget.build()?;
+            if budgets.iter().any(|known| known.name() == budget.name()) {
+                return Err(format!(
+                    "two budgets are called `{}`: give one of them another `name`",
+                    budget.name()
+                ));
+            }
+            budgets.push(budget);
+        }
+        Ok(budgets)
     }
 
     /// The environment that `CAMPANILE_ENV` names; `dev` unless it is set.
@@ -444,37 +429,6 @@ impl Sinks {
         };
         let redactor = redaction::tight(modes, &format!("sink.{sink}.modes"))?;
         Ok((texts, redactor))
-    }
-}
-
-impl Budget {
-    /// The limit.
-    #[must_use]
-    pub fn limit(&self) -> Option<campanile_core::Money> {
-        campanile_core::Money::from_usd(&self.usd)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        if self
-            .limit()
-            .is_none_or(|limit| limit <= campanile_core::Money::ZERO)
-        {
-            return Err(format!(
-                "budget of {}: `usd` is a decimal number in quotes, such as \"50\"",
-                self.provider
-            ));
-        }
-        if self
-            .warn_at
-            .iter()
-            .any(|share| !(*share > 0.0 && *share <= 100.0))
-        {
-            return Err(format!(
-                "budget of {}: `warn_at` holds shares of the limit, such as [0.5, 1.0]",
-                self.provider
-            ));
-        }
-        Ok(())
     }
 }
 
@@ -584,7 +538,7 @@ mod tests {
         let limits: Vec<_> = example
             .budget
             .iter()
-            .map(|budget| (&*budget.provider, &*budget.usd))
+            .map(|budget| (budget.provider.as_deref().unwrap_or_default(), &*budget.usd))
             .collect();
         assert_eq!(
             limits,

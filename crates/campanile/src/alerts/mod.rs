@@ -1,0 +1,27 @@
+//! Budgets: told once when what was spent passes a share of a limit.
+//!
+//! ```text
+//!  processes ──calls──▶ ledger ◀──look, once a second── watch ──new?──▶ alert: the ledger's row, and the debt to tell it
+//!                                                          │                │
+//!                                       (recorder: never   │                ├──▶ console, jsonl, metrics
+//!                                        asked, never held)┘                └──▶ webhooks, at least once
+//! ```
+//!
+//! The ledger is the truth: what all processes have written there is summed, on a thread of its own, and an alert is raised by the
+//! transaction that finds its id new. So it is raised once, however many processes look, and whichever of them dies.
+//! Without a ledger, a process knows of its own calls only, and forgets with them what it has told.
+
+mod budget;
+mod keeper;
+mod own;
+mod scope;
+mod spent;
+mod watch;
+mod window;
+
+pub use budget::{Budget, Standing};
+pub(crate) use keeper::Keeper;
+pub(crate) use own::{Own, Whose};
+pub(crate) use scope::{Per, Scope};
+pub use watch::Watch;
+pub(crate) use window::Window;

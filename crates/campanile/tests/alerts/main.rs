@@ -1,0 +1,7 @@
+//! Budgets over a ledger: told once, whoever looks and whoever dies.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod interleavings;
+mod support;
+mod watching;
