@@ -97,6 +97,25 @@ impl Timestamp {
 }
 
 impl Timestamp {
+    /// Reads a moment of RFC 3339, with its offset: what [`Display`](fmt::Display) writes, and what others do. Digits behind the
+    /// microsecond are left out, a leap second is the second after it.
+    #[must_use]
+    pub fn read(text: &[u8]) -> Option<Self> {
+        let (civil, rest) = text.split_at_checked(19)?;
+        let shaped = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+        let shaped = shaped.iter().all(|&(at, mark)| civil[at] == mark);
+        if !shaped || !matches!(civil[10], b'T' | b't' | b' ') {
+            return None;
+        }
+        let part = |at: usize, places: usize| digits(&civil[at..at + places]);
+        let (year, month, day) = (part(0, 4)?, part(5, 2)?, part(8, 2)?);
+        let (hour, minute, second) = (part(11, 2)?, part(14, 2)?, part(17, 2)?);
+        let seconds = days(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second;
+        let (micros, zone) = fraction(rest)?;
+        let known = hour < 24 && minute < 60 && second <= 60;
+        known.then_some(Self((seconds - offset(zone)?) * 1_000_000 + micros))
+    }
+
     /// Writes the 27 bytes of the years 0 to 9999 into `room`; `None` for other years.
     fn rfc3339(self, room: &mut [u8; 27]) -> Option<&str> {
         let (year, month, day, micros) = self.civil();
@@ -117,6 +136,56 @@ impl Timestamp {
         put(17, 2, (seconds % 60) as u64);
         put(20, 6, (micros % 1_000_000) as u64);
         std::str::from_utf8(room).ok()
+    }
+}
+
+fn digits(text: &[u8]) -> Option<i64> {
+    text.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + i64::from(byte - b'0'))
+    })
+}
+
+/// Days from 1970-01-01 to a date: the inverse of [`Timestamp::civil`].
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    let year = if month <= 2 { year - 1 } else { year };
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let of_era = year.rem_euclid(400);
+    let of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+    (1..=length)
+        .contains(&day)
+        .then(|| year.div_euclid(400) * 146_097 + of_era - 719_468)
+}
+
+/// Microseconds of a fraction of a second, and what stands behind it.
+fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    let Some((b'.', rest)) = text.split_first() else {
+        return Some((0, text));
+    };
+    let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let kept = count.min(6);
+    let micros = digits(&rest[..kept])? * 10_i64.pow(6 - kept as u32);
+    (count > 0).then_some((micros, &rest[count..]))
+}
+
+/// Seconds by which a zone is ahead of UTC: `Z`, `+02:00`.
+fn offset(zone: &[u8]) -> Option<i64> {
+    match zone {
+        b"Z" | b"z" => Some(0),
+        [sign @ (b'+' | b'-'), hour @ .., b':', _, _] if hour.len() == 2 => {
+            let (hours, minutes) = (digits(hour)?, digits(&zone[4..])?);
+            let ahead = hours * 3_600 + minutes * 60;
+            (hours < 24 && minutes < 60).then_some(if *sign == b'-' { -ahead } else { ahead })
+        }
+        _ => None,
     }
 }
 
@@ -319,6 +388,42 @@ mod tests {
             LocalTime::utc(Timestamp(0)).told(),
             "Thursday 1970-01-01 00:00"
         );
+    }
+
+    #[test]
+    fn a_moment_is_read_as_it_was_written() {
+        for micros in
+            (-62_167_219_200_000_000_i64..253_402_300_800_000_000).step_by(86_399_999_999_983)
+        {
+            let at = Timestamp(micros);
+            assert_eq!(Timestamp::read(at.to_string().as_bytes()), Some(at), "{at}");
+        }
+        for (text, micros) in [
+            ("1970-01-01T02:00:00+02:00", 0),
+            ("1969-12-31 18:30:00.5-05:30", 500_000),
+            ("1970-01-01t00:00:00.123456789z", 123_456),
+            ("2016-12-31T23:59:60Z", 1_483_228_800_000_000),
+        ] {
+            assert_eq!(
+                Timestamp::read(text.as_bytes()),
+                Some(Timestamp(micros)),
+                "{text}"
+            );
+        }
+        for bad in [
+            "",
+            "2026-11-24",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01T00:00:00+2:00",
+            "2026-01-01T00:00:00+02:00x",
+            "2026-01-0:T00:00:00Z",
+        ] {
+            assert_eq!(Timestamp::read(bad.as_bytes()), None, "{bad}");
+        }
     }
 
     #[test]

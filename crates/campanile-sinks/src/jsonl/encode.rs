@@ -1,4 +1,4 @@
-//! An event as one line of JSON: `{"v":1,"event":"call","ts":"…",…}`.
+//! An event as one line of JSON: `{"v":1,"event":"call","level":"debug","ts":"…",…}`.
 
 use super::text::Text;
 use campanile_core::{Event, SCHEMA_VERSION, Timestamp};
@@ -33,6 +33,11 @@ impl Encoder {
         SCHEMA_VERSION.serialize(Text(line))?;
         line.extend_from_slice(b",\"event\":\"");
         line.extend_from_slice(kind.as_bytes());
+        if !matches!(event, Event::Log(_)) {
+            // A log event brings its own.
+            line.extend_from_slice(b"\",\"level\":\"");
+            line.extend_from_slice(event.level().name().as_bytes());
+        }
         line.extend_from_slice(b"\",\"ts\":");
         moment(event).serialize(Text(line))?;
         // What is inside comes as an object of its own: its brace becomes the comma.
@@ -254,7 +259,10 @@ mod tests {
         let text = text.unwrap();
         let rest = text.strip_prefix(&begin).unwrap();
         let (begin, moment) = (&begin[1..], moment(event));
-        format!("{{\"v\":{SCHEMA_VERSION},{begin}\"ts\":\"{moment}\",{rest}\n")
+        let level = event.level().name();
+        format!(
+            "{{\"v\":{SCHEMA_VERSION},{begin}\"level\":\"{level}\",\"ts\":\"{moment}\",{rest}\n"
+        )
     }
 
     proptest! {

@@ -97,7 +97,7 @@ fn eventually(holds: impl Fn() -> bool) -> bool {
 }
 
 #[test]
-fn a_line_begins_with_version_kind_and_moment() {
+fn a_line_begins_with_version_kind_level_and_moment() {
     let mut encoder = Encoder::new(false);
 
     let line = encoder.line(&call()).unwrap();
@@ -105,7 +105,7 @@ fn a_line_begins_with_version_kind_and_moment() {
     let text = std::str::from_utf8(line).unwrap();
     assert_eq!(
         text,
-        "{\"v\":1,\"event\":\"call\",\"ts\":\"2026-11-24T01:50:29.000000Z\",\
+        "{\"v\":1,\"event\":\"call\",\"level\":\"debug\",\"ts\":\"2026-11-24T01:50:29.000000Z\",\
          \"id\":\"00000000-0000-0000-0000-000000000007\",\"stage\":\"llm\",\
          \"started_at\":\"2026-11-24T01:50:29.000000Z\",\"outcome\":\"completed\"}\n"
     );
@@ -125,7 +125,10 @@ fn what_was_said_is_written_only_on_request() {
     let with = String::from_utf8(Encoder::new(true).line(&event).unwrap().to_vec()).unwrap();
 
     assert!(!plain.contains("hello"), "{plain}");
-    assert!(with.starts_with(r#"{"v":1,"event":"call","ts":"#), "{with}");
+    assert!(
+        with.starts_with(r#"{"v":1,"event":"call","level":"debug","ts":"#),
+        "{with}"
+    );
     let parsed: serde_json::Value = serde_json::from_str(&with).unwrap();
     assert_eq!(parsed["excerpt"], "hello");
 }
