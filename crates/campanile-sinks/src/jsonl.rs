@@ -20,6 +20,7 @@ mod files;
 mod forget;
 mod housekeeper;
 mod name;
+mod pack;
 mod retention;
 mod text;
 mod writer;

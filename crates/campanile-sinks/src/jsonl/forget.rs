@@ -11,13 +11,14 @@
 use super::{
     files,
     name::{FileName, Form},
+    pack::Packer,
     retention,
 };
 use memchr::memmem;
 use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions},
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -217,18 +218,15 @@ fn rewrite(path: &Path, name: impl Fn(&[u8]) -> Option<Range<usize>>) -> io::Res
     let mut beside = path.as_os_str().to_owned();
     beside.push(UNFINISHED);
     let beside = PathBuf::from(beside);
-    let mut encoder = zstd::Encoder::new(files::create(&beside)?, 3)?;
-    encoder.include_checksum(true)?;
+    let mut packer = Packer::new(files::create(&beside)?)?;
     let mut result = Ok(());
     each_line(path, Form::Compressed, |_, line| {
         if result.is_ok() && name(line).is_none() {
-            result = encoder
-                .write_all(line)
-                .and_then(|()| encoder.write_all(b"\n"));
+            result = packer.write(line).and_then(|()| packer.write(b"\n"));
         }
     })?;
     result?;
-    encoder.finish()?.sync_all()?;
+    packer.finish()?.sync_all()?;
     fs::rename(&beside, path)?;
     // So that the old file does not come back after a power cut.
     match path.parent() {

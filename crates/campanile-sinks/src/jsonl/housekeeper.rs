@@ -3,11 +3,12 @@
 use super::{
     Jsonl, files,
     name::{FileName, Form},
+    pack::{FRAME, Packer},
     retention,
 };
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Read},
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -20,8 +21,6 @@ use std::{
 
 /// The folder is looked through this often, also when nothing was closed.
 const ROUND: Duration = Duration::from_secs(60);
-/// Whole blocks compress several times faster than small writes.
-const BLOCK: usize = 1 << 20;
 
 enum Job {
     Closed(FileName),
@@ -190,18 +189,17 @@ fn compress(folder: &Path, name: &FileName, stopping: &AtomicBool) -> io::Result
 /// `false` when it was stopped before the end.
 fn squeeze(from: &mut File, part: &Path, stopping: &AtomicBool) -> io::Result<bool> {
     let _ = fs::remove_file(part);
-    let mut encoder = zstd::Encoder::new(files::create(part)?, 3)?;
-    encoder.include_checksum(true)?;
-    let mut block = vec![0; BLOCK];
+    let mut packer = Packer::new(files::create(part)?)?;
+    let mut block = vec![0; FRAME];
     loop {
         if stopping.load(Relaxed) {
             return Ok(false);
         }
         match from.read(&mut block)? {
             0 => break,
-            bytes => encoder.write_all(&block[..bytes])?,
+            bytes => packer.write(&block[..bytes])?,
         }
     }
-    encoder.finish()?.sync_all()?;
+    packer.finish()?.sync_all()?;
     Ok(true)
 }
