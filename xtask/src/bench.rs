@@ -3,10 +3,11 @@
 use crate::shell::{self, Done, say};
 
 /// Names for the command line, crates, and their benches.
-const BENCHES: [(&str, &str, &str); 6] = [
+const BENCHES: [(&str, &str, &str); 7] = [
     ("overhead", "campanile", "overhead"),
     ("ledger", "campanile-sinks", "ledger"),
     ("lines", "campanile-sinks", "lines"),
+    ("logs", "campanile-cli", "logs"),
     ("price", "campanile-pricing", "price"),
     ("sse", "campanile-protocols", "sse"),
     ("redact", "campanile-redact", "throughput"),

@@ -30,6 +30,7 @@ mod io;
 mod lines;
 mod moment;
 mod money;
+mod pager;
 mod settings;
 mod table;
 mod text;
@@ -38,6 +39,7 @@ pub use io::{Io, Terminal};
 
 use clap::Parser;
 use fault::Fault;
+use pager::Pager;
 use settings::Settings;
 use std::ffi::OsString;
 
@@ -46,6 +48,7 @@ Examples:
   campanile report --since 7d                 the last week, by provider and model
   campanile report --by session --format csv  one line a session
   campanile session call-7                    its turns as waterfalls
+  campanile logs --since 2h --level warn      what did not go well
   campanile prices explain deepgram nova-3    which price holds, from where
   campanile doctor                            is everything set up?
 
@@ -60,8 +63,25 @@ Exit codes:
 struct Arguments {
     #[command(flatten)]
     settings: Settings,
+    /// Shows what is printed a page at a time, on a terminal: with PAGER, else less.
+    #[arg(long, global = true)]
+    pager: bool,
     #[command(subcommand)]
     command: commands::Command,
+}
+
+impl Arguments {
+    fn run(self, io: &mut Io<'_>) -> Result<(), Fault> {
+        let pager = match self.pager {
+            true => Pager::start(io)?,
+            false => None,
+        };
+        let done = self.command.run(&self.settings, io);
+        if let Some(pager) = pager {
+            pager.wait(io);
+        }
+        done
+    }
 }
 
 /// Runs one command line and returns its exit code.
@@ -72,7 +92,7 @@ pub fn run(
     io: &mut Io<'_>,
 ) -> u8 {
     let done = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments.command.run(&arguments.settings, io),
+        Ok(arguments) => arguments.run(io),
         Err(error) => usage(&error, io),
     };
     let done = done.and_then(|()| Ok(io.out.flush()?));

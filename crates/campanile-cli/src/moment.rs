@@ -1,7 +1,6 @@
 //! Moments as people write them.
 
 use campanile_core::Timestamp;
-use jiff::civil;
 
 /// A moment as it stands in an argument: absolute, or before now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +11,7 @@ pub(crate) enum Moment {
 }
 
 impl Moment {
-    /// Reads `2026-11-24T01:50:29Z`, `2026-11-24` (its begin in UTC), `90s`, `30m`, `2h`, `7d`, `4w` (before now), `now`.
+    /// Reads `2026-11-24T01:50:29Z`, `2026-11-24 01:50:29`, `2026-11-24 01:50` and `2026-11-24` (in UTC), `90s`, `30m`, `2h`, `7d`, `4w` (before now), `now`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text == "now" {
             return Ok(Self::Ago(0));
@@ -20,8 +19,8 @@ impl Moment {
         if let Some(span) = ago(text) {
             return Ok(Self::Ago(span));
         }
-        rfc_3339(text).or_else(|| date(text)).map(Self::At).ok_or_else(|| {
-            "a moment is RFC 3339 (2026-11-24T01:50:29Z), a date (2026-11-24, UTC), or a time before now (90s, 30m, 2h, 7d, 4w)".to_owned()
+        rfc_3339(text).or_else(|| civil(text)).map(Self::At).ok_or_else(|| {
+            "a moment is RFC 3339 (2026-11-24T01:50:29Z), a date with or without a time (2026-11-24 01:50, UTC), or a time before now (90s, 30m, 2h, 7d, 4w)".to_owned()
         })
     }
 
@@ -39,9 +38,14 @@ pub(crate) fn rfc_3339(text: &str) -> Option<Timestamp> {
     Some(Timestamp(at.as_microsecond()))
 }
 
-fn date(text: &str) -> Option<Timestamp> {
-    let date: civil::Date = text.parse().ok()?;
-    rfc_3339(&format!("{date}T00:00:00Z"))
+/// A date in UTC, with a time or from its begin.
+fn civil(text: &str) -> Option<Timestamp> {
+    let rest = match text.len() {
+        10 => "T00:00:00Z",
+        16 => ":00Z",
+        _ => "Z",
+    };
+    Timestamp::read(format!("{text}{rest}").as_bytes())
 }
 
 /// Microseconds.
@@ -103,6 +107,13 @@ mod tests {
             "2026-11-24T01:50:29.000000Z"
         );
         assert_eq!(text("2028-02-29").unwrap(), "2028-02-29T00:00:00.000000Z");
+        for same in [
+            "2025-10-29 14:30",
+            "2025-10-29T14:30",
+            "2025-10-29 14:30:00",
+        ] {
+            assert_eq!(text(same).unwrap(), "2025-10-29T14:30:00.000000Z");
+        }
         assert_eq!(text("2h").unwrap(), "2026-11-23T23:50:29.000000Z");
         assert_eq!(text("now").unwrap(), "2026-11-24T01:50:29.000000Z");
         for bad in [
@@ -111,6 +122,8 @@ mod tests {
             "-2h",
             "2026-02-30",
             "2026-11-24T25:00:00Z",
+            "2026-11-24 1:50",
+            "2026-11-24 01:50:",
             "yesterday",
             "99999999999999999999w",
             "2é",

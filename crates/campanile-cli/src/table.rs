@@ -33,6 +33,7 @@ pub(crate) enum Tone {
     Bold,
     Dim,
     Bad,
+    Warn,
     Good,
 }
 
@@ -44,6 +45,7 @@ impl Tone {
             Tone::Dim => "2",
             Tone::Bad => "31",
             Tone::Good => "32",
+            Tone::Warn => "33",
             Tone::Plain => return text.to_owned(),
         };
         match colours && !text.is_empty() {

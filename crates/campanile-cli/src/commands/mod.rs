@@ -1,10 +1,12 @@
 //! The commands, one a file.
 
 mod budget;
+mod completions;
 mod cost;
 mod doctor;
 mod forget;
 mod ledger;
+mod logs;
 mod prices;
 mod record;
 mod redact;
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Sessions(sessions::Sessions),
     /// One session: its turns as waterfalls, its calls, what was cut and what failed.
     Session(session::Session),
+    /// Finds lines in the log files: by text, time, level, stage, session, field; follows them.
+    Logs(logs::Logs),
     /// Dumps, verifies and measures the ledger.
     Ledger(ledger::Ledger),
     /// Usage events on stdin → ledger; acknowledges each once it is durable.
@@ -42,6 +46,8 @@ pub(crate) enum Command {
     Prices(prices::Prices),
     /// Checks configuration, folders, ledger and prices; exit 1 when something is wrong.
     Doctor(doctor::Doctor),
+    /// Prints completions for bash, zsh or fish.
+    Completions(completions::Completions),
 }
 
 impl Command {
@@ -50,6 +56,7 @@ impl Command {
             Command::Report(report) => report.run(settings, io),
             Command::Sessions(sessions) => sessions.run(settings, io),
             Command::Session(session) => session.run(settings, io),
+            Command::Logs(logs) => logs.run(settings, io),
             Command::Ledger(ledger) => ledger.run(settings, io),
             Command::Record(record) => record.run(settings, io),
             Command::Usage(usage) => usage.run(io),
@@ -59,6 +66,7 @@ impl Command {
             Command::Budget(budget) => budget.run(settings, io),
             Command::Prices(prices) => prices.run(settings, io),
             Command::Doctor(doctor) => doctor.run(settings, io),
+            Command::Completions(completions) => completions.run(io),
         }
     }
 }

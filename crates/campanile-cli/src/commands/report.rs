@@ -216,7 +216,16 @@ pub(super) fn span(
     until: Option<Moment>,
     io: &Io<'_>,
 ) -> Result<(Option<Timestamp>, Option<Timestamp>), Fault> {
-    let resolve = |moment: Option<Moment>| moment.map(|moment| moment.resolve(io.now));
+    ends(since, until, io.now)
+}
+
+/// The same, counted from `now`.
+pub(super) fn ends(
+    since: Option<Moment>,
+    until: Option<Moment>,
+    now: Timestamp,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Fault> {
+    let resolve = |moment: Option<Moment>| moment.map(|moment| moment.resolve(now));
     let (since, until) = (resolve(since), resolve(until));
     match (since, until) {
         (Some(since), Some(until)) if since >= until => Err(Fault::Usage(format!(

@@ -10,5 +10,6 @@ mod budget;
 mod filters;
 mod hostile;
 mod ledger;
+mod logs;
 mod process;
 mod support;

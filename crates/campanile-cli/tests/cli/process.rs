@@ -128,6 +128,45 @@ fn what_was_acknowledged_survives_a_kill() {
 }
 
 #[test]
+fn lines_are_followed_through_rotation_and_compression() {
+    let home = Home::new();
+    let logs = home.dir().join("logs");
+    let line = |n: u32| {
+        format!("{{\"v\":1,\"event\":\"log\",\"ts\":\"2026-11-24T01:50:{n:02}.000000Z\"}}\n")
+    };
+    let first = logs.join("a.jsonl");
+    std::fs::create_dir(&logs).unwrap();
+    std::fs::write(&first, line(0)).unwrap();
+    let mut child = campanile(home.dir())
+        .args(["logs", "--follow", "--format", "raw"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut next = || {
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        line
+    };
+    assert_eq!(next(), line(0));
+
+    let append = |text: &str| {
+        let mut file = std::fs::File::options().append(true).open(&first).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    };
+    append(&line(1));
+    assert_eq!(next(), line(1));
+    append(&line(2));
+    std::fs::rename(&first, logs.join("a.jsonl.gone")).unwrap();
+    assert_eq!(next(), line(2));
+    std::fs::write(logs.join("b.jsonl"), line(3)).unwrap();
+    assert_eq!(next(), line(3));
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn a_disk_that_is_full_is_told() {
     let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
         println!("skipped: no /dev/full");
@@ -245,6 +284,8 @@ fn help_has_examples() {
         &["report"][..],
         &["sessions"],
         &["session"],
+        &["logs"],
+        &["completions"],
         &["ledger"],
         &["record"],
         &["usage"],
@@ -260,5 +301,27 @@ fn help_has_examples() {
             .unwrap();
         assert_eq!(done.status.code(), Some(0));
         assert!(text(&done.stdout).contains("Examples:"), "{words:?}");
+    }
+}
+
+#[test]
+fn completions_are_scripts_that_a_shell_reads() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let done = campanile(home.dir())
+            .args(["completions", shell])
+            .output()
+            .unwrap();
+        let script = text(&done.stdout);
+        assert!(
+            script.contains("campanile") && script.contains("logs"),
+            "{shell}"
+        );
+        let file = home.dir().join(shell);
+        std::fs::write(&file, script).unwrap();
+        match Command::new(shell).arg("-n").arg(&file).status() {
+            Ok(status) => assert!(status.success(), "{shell}"),
+            Err(_) => println!("not read by {shell}: it is not here"),
+        }
     }
 }
