@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::start::{self, Around, Started, book, levels, reload, tell};
 use crate::{LogPolicy, Masker, Monitor, StartError, TextMode};
-use campanile_core::{Clock, Price, Sink};
+use campanile_core::{And, Clock, Price, Sink};
 use campanile_pricing::Book;
 use std::fmt;
 use std::path::Path;
@@ -27,6 +27,7 @@ impl Monitor {
             clock: None,
             around: Box::new(|_, sink| sink),
             prices: Box::new(|book| Box::new(book)),
+            also: And::default(),
         }
     }
 }
@@ -58,6 +59,7 @@ pub struct Setup<'a> {
     clock: Option<Clock>,
     around: Around<'a>,
     prices: Box<dyn FnOnce(Book) -> Box<dyn Price> + 'a>,
+    also: And,
 }
 
 impl<'a> Setup<'a> {
@@ -76,6 +78,14 @@ impl<'a> Setup<'a> {
     ) -> Self {
         Self {
             around: Box::new(around),
+            ..self
+        }
+    }
+
+    /// One more sink, of the program's own, beside those of the configuration. It gets every event.
+    pub fn also(self, sink: impl Sink + 'static) -> Self {
+        Self {
+            also: self.also.with(sink),
             ..self
         }
     }
@@ -122,7 +132,7 @@ impl<'a> Setup<'a> {
             ));
         }
         let budgets = config.budgets().map_err(StartError::of)?;
-        let mut builder = Monitor::builder(sink)
+        let mut builder = Monitor::builder(sink.and(self.also))
             .watch_ledger(start::watch(config, &budgets, &started))
             .prices((self.prices)(book(config)?))
             .redactor(Masker::new(config.redactor()?))
