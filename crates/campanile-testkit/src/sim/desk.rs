@@ -36,7 +36,31 @@ pub struct Desk {
     pub(crate) pace: Pace,
     pub(crate) tab: Tab,
     arrived: AtomicU64,
-    named: Mutex<HashMap<String, u64>>,
+    named: Mutex<Named>,
+}
+
+/// How often each name was heard. Those that were not heard among the last few thousand are forgotten, so that a run may
+/// go on for as long as it likes.
+#[derive(Debug, Default)]
+struct Named {
+    recent: HashMap<String, u64>,
+    older: HashMap<String, u64>,
+}
+
+/// Names that are remembered at least.
+const REMEMBERED: usize = 4_096;
+
+impl Named {
+    /// How often this name was heard before.
+    fn heard(&mut self, key: &str) -> u64 {
+        if self.recent.len() >= REMEMBERED {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        let older = || self.older.get(key).copied().unwrap_or(0);
+        let times = self.recent.entry(key.to_owned()).or_insert_with(older);
+        *times += 1;
+        *times - 1
+    }
 }
 
 impl Desk {
@@ -118,9 +142,7 @@ impl Desk {
 
     fn named(&self, key: &str) -> Luck {
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = named.entry(key.to_owned()).or_default();
-        let number = *times;
-        *times += 1;
+        let number = named.heard(key);
         Luck {
             word: format!("key {key}"),
             number,

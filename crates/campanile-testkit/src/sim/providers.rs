@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::bill::{Bill, Tab};
+use super::bill::{Bill, Line, Tab};
 use super::cartesia::Cartesia;
 use super::deepgram::Deepgram;
 use super::openai::OpenAi;
@@ -65,6 +65,18 @@ impl Providers {
     #[must_use]
     pub fn bill(&self) -> Bill {
         self.tab.bill()
+    }
+
+    /// Takes the lines that have ended out of the bill; see [`Tab::take`].
+    #[must_use]
+    pub fn take(&self) -> Vec<Line> {
+        self.tab.take()
+    }
+
+    /// What the requests that are open have come to so far; see [`Tab::open_lines`].
+    #[must_use]
+    pub fn open_lines(&self) -> Vec<Line> {
+        self.tab.open_lines()
     }
 
     /// The bill as soon as no request is open.
