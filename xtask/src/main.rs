@@ -3,6 +3,7 @@
 mod bench;
 mod prices;
 mod shell;
+mod soak;
 mod test;
 mod tidy;
 
@@ -15,6 +16,7 @@ cargo xtask TASK
   tidy    the arrows between crates (tidy.toml), formatting, prose
   prices  whether the price book can be right: overlaps, whole rates, names, orders, age of the sources
           (--against FILE.csv: compared with prices that others have published)
+  soak    phone calls under load and faults, judged against the providers' bills (`soak --help` lists what can be asked for)
   bench   what watching costs: instructions, CPU, rows (needs valgrind for instructions)
 ";
 
@@ -26,6 +28,10 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["prices", arguments @ ..] => prices::run(arguments),
         ["bench", filter @ ..] => bench::run(filter),
+        ["soak", arguments @ ..] => match soak::run(arguments) {
+            Ok(code) => return code,
+            Err(why) => Err(why),
+        },
         [] | ["help" | "-h" | "--help"] => {
             shell::say(HELP);
             return ExitCode::SUCCESS;

@@ -1,0 +1,341 @@
+//! The ledger against the bills that the providers keep of their own.
+
+use super::calls::{Pair, pairs};
+use super::evidence::Evidence;
+use super::prices;
+use super::verdict::Line;
+use crate::journal::BillLine;
+use campanile::sinks::ledger::AttemptRow;
+use campanile::{Cost, Count, Meter, Money, Usage};
+use std::collections::HashMap;
+
+const PROVIDERS: [(&str, &str); 3] = [
+    ("openai", "openai's bill is met"),
+    ("deepgram", "deepgram's bill is met"),
+    ("cartesia", "cartesia's bill is met"),
+];
+
+/// Audio that a broken connection may have lost on its way, where there is a real network.
+const IN_FLIGHT_US: u64 = 2_000_000;
+
+/// The place of a line: session, turn, stage.
+fn place(line: &BillLine) -> Option<(String, u32, &'static str)> {
+    match (&line.context, line.key.rsplit_once('/')) {
+        (Some(context), _) => {
+            let (session, turn) = context.rsplit_once('-')?;
+            Some((session.to_owned(), turn.parse().ok()?, "tts"))
+        }
+        (None, Some((session, "stt"))) => Some((session.to_owned(), 0, "stt")),
+        (None, Some((session, turn))) => Some((session.to_owned(), turn.parse().ok()?, "llm")),
+        _ => None,
+    }
+}
+
+/// One verdict for each provider.
+pub(crate) fn providers(evidence: &Evidence) -> Vec<Line> {
+    let Some(ledger) = &evidence.ledger else {
+        return vec![Line::new(
+            "the providers' bills are met",
+            "",
+            vec!["there is no ledger to read".into()],
+        )];
+    };
+    let mut lines: HashMap<(String, u32, &str), Vec<&BillLine>> = HashMap::new();
+    let mut strangers = Vec::new();
+    for line in evidence
+        .lines
+        .iter()
+        .filter(|line| !line.is_nothing() && !line.key.starts_with('b'))
+    {
+        match place(line) {
+            Some(place) => lines.entry(place).or_default().push(line),
+            None => strangers.push(format!(
+                "{} bills something that nobody asked for",
+                line.provider
+            )),
+        }
+    }
+    let mut books = Books::default();
+    let mut groups: HashMap<(&str, u32, &str), Vec<Pair<'_>>> = HashMap::new();
+    for pair in pairs(evidence, ledger).0 {
+        let called = pair.called;
+        groups
+            .entry((&called.session, called.turn, &called.stage))
+            .or_default()
+            .push(pair);
+    }
+    for ((session, turn, stage), pairs) in &groups {
+        let stage = match *stage {
+            "llm" => "llm",
+            "stt" => "stt",
+            _ => "tts",
+        };
+        let billed = lines
+            .remove(&((*session).to_owned(), *turn, stage))
+            .unwrap_or_default();
+        books.settle(pairs, &billed, evidence.options.is_real());
+    }
+    for line in lines.into_values().flatten() {
+        books
+            .of(&line.provider)
+            .broken
+            .push(format!("{} is billed, and no such call was made", line.key));
+    }
+    let mut strangers = Some(strangers);
+    PROVIDERS
+        .iter()
+        .map(|(provider, name)| {
+            let book = books.of(provider);
+            book.broken.extend(strangers.take().unwrap_or_default());
+            book.line(name)
+        })
+        .collect()
+}
+
+#[derive(Default)]
+struct Books(HashMap<String, Book>);
+
+/// One provider's.
+#[derive(Default)]
+struct Book {
+    exact: u64,
+    ranges: u64,
+    crashed: u64,
+    billed: i128,
+    least: i128,
+    most: i128,
+    unbounded: u64,
+    in_flight_us: u64,
+    broken: Vec<String>,
+}
+
+impl Books {
+    fn of(&mut self, provider: &str) -> &mut Book {
+        self.0.entry(provider.to_owned()).or_default()
+    }
+
+    /// All that one stage did in one turn, against all that was billed for it.
+    fn settle(&mut self, pairs: &[Pair<'_>], billed: &[&BillLine], real: bool) {
+        let Some(first) = pairs.first() else { return };
+        let place = first.called.place();
+        let provider = match first.called.stage.as_str() {
+            "llm" => "openai",
+            "stt" => "deepgram",
+            _ => "cartesia",
+        };
+        let book = self.of(provider);
+        let attempts: Vec<_> = pairs
+            .iter()
+            .flat_map(|pair| {
+                pair.recorded
+                    .into_iter()
+                    .flat_map(|call| &call.attempts)
+                    .map(move |a| (pair, a))
+            })
+            .collect();
+        let mut rest: Vec<&BillLine> = Vec::new();
+        let mut met = vec![false; attempts.len()];
+        for line in billed {
+            let names = |attempt: &AttemptRow| {
+                let id = attempt.request_id.as_deref();
+                id.is_some() && (id == Some(&line.request_id) || id == line.context.as_deref())
+            };
+            let found = attempts.iter().position(|(_, attempt)| names(attempt));
+            match found {
+                Some(at) if !met[at] => {
+                    met[at] = true;
+                    let (pair, attempt) = attempts[at];
+                    let ended = pair.called.over;
+                    let torn = real && ended != Some(crate::journal::Outcome::Completed);
+                    book.compare(&place, &[*line], &[attempt], torn, ended.is_none());
+                }
+                _ => rest.push(line),
+            }
+        }
+        let left = attempts
+            .iter()
+            .zip(&met)
+            .filter(|(_, met)| !**met)
+            .map(|((_, attempt), _)| *attempt);
+        let left: Vec<_> = left.filter(|attempt| attempt.usage.is_some()).collect();
+        if !rest.is_empty() || !left.is_empty() {
+            let killed = pairs.iter().any(|pair| pair.called.over.is_none());
+            book.compare(&place, &rest, &left, true, killed);
+        }
+    }
+}
+
+impl Book {
+    fn compare(
+        &mut self,
+        place: &str,
+        billed: &[&BillLine],
+        attempts: &[&AttemptRow],
+        torn: bool,
+        killed: bool,
+    ) {
+        let mut usage = Usage::new();
+        let mut cost = Cost::nothing();
+        let mut priced = true;
+        for attempt in attempts {
+            if let Some(used) = &attempt.usage {
+                usage.absorb(used);
+            }
+            match &attempt.cost {
+                Some(known) => cost.absorb(known),
+                None => priced &= attempt.usage.is_none(),
+            }
+        }
+        let owed: i128 = billed.iter().map(|line| prices::cost(line).grains()).sum();
+        self.billed += owed;
+        self.least += cost.at_least.grains();
+        self.most += cost.at_most.unwrap_or(cost.at_least).grains();
+        self.unbounded += u64::from(cost.at_most.is_none());
+        self.crashed += u64::from(killed);
+        match usage.is_exact() {
+            true => self.exact += 1,
+            false => self.ranges += 1,
+        }
+        let lost = self.meters(place, billed, &usage, torn || killed);
+        let slack = Money::from_grains(
+            prices::cost(&BillLine {
+                provider: "deepgram".into(),
+                audio_us: lost,
+                ..BillLine::default()
+            })
+            .grains(),
+        );
+        let most = cost.at_most.map_or(i128::MAX, Money::grains);
+        if !priced || owed < cost.at_least.grains() - slack.grains() || owed > most {
+            self.broken.push(format!(
+                "{place}: ${} is billed, and the ledger has {}",
+                Money::from_grains(owed),
+                shown(&cost)
+            ));
+        }
+    }
+
+    /// Compares counts; gives the audio that was sent and lost on its way.
+    fn meters(&mut self, place: &str, billed: &[&BillLine], usage: &Usage, torn: bool) -> u64 {
+        let sum = |of: fn(&BillLine) -> u64| billed.iter().map(|line| of(line)).sum::<u64>();
+        let audio = match usage.get(Meter::ServerAudioUs) {
+            Some(_) => Meter::ServerAudioUs,
+            None => Meter::AudioUs,
+        };
+        let audio_us = sum(|line| line.audio_us);
+        let wanted = [
+            (Meter::InputTokens, sum(|line| line.prompt - line.cached)),
+            (Meter::CachedInputTokens, sum(|line| line.cached)),
+            (Meter::OutputTokens, sum(|line| line.completion)),
+            (audio, audio_us),
+            (Meter::Characters, sum(|line| line.characters)),
+        ];
+        let mut lost = 0;
+        for (meter, billed) in wanted {
+            let zero = Count::exact(0, campanile::Evidence::Measured);
+            let count = usage.get(meter).unwrap_or(zero);
+            if (count.at_least..=count.at_most.unwrap_or(u64::MAX)).contains(&billed) {
+                continue;
+            }
+            let flight = count.at_least.saturating_sub(billed);
+            if torn && meter == audio && flight > 0 && flight <= IN_FLIGHT_US {
+                lost = flight;
+                self.in_flight_us += flight;
+                continue;
+            }
+            self.broken.push(format!(
+                "{place}: {billed} {meter} are billed, and the ledger has {count:?}"
+            ));
+        }
+        lost
+    }
+
+    fn line(&mut self, name: &'static str) -> Line {
+        let usd = |grains| Money::from_grains(grains).to_usd(6);
+        let width = match self.least {
+            0 => 0,
+            least => (self.most - least) * 10_000 / least,
+        };
+        let mut numbers = format!(
+            "billed ${}, recorded ${}–{} (width {}.{:02} %): {} exact, {} in a range",
+            usd(self.billed),
+            usd(self.least),
+            usd(self.most),
+            width / 100,
+            width % 100,
+            self.exact,
+            self.ranges,
+        );
+        if self.crashed > 0 {
+            numbers.push_str(&format!(", {} of calls that were killed", self.crashed));
+        }
+        if self.in_flight_us > 0 {
+            numbers.push_str(&format!(
+                ", {} ms of audio lost on its way",
+                self.in_flight_us / 1_000
+            ));
+        }
+        if self.unbounded > 0 {
+            self.broken
+                .push(format!("{} amounts have no upper bound", self.unbounded));
+        }
+        if self.exact == 0 {
+            self.broken
+                .push("not one exact amount: this proves nothing".into());
+        }
+        Line::new(name, numbers, std::mem::take(&mut self.broken))
+    }
+}
+
+fn shown(cost: &Cost) -> String {
+    match cost.at_most {
+        Some(most) if most == cost.at_least => format!("${most}"),
+        Some(most) => format!("${} to {most}", cost.at_least),
+        None => format!("${} and no upper bound", cost.at_least),
+    }
+}
+
+/// Each attempt of known usage costs what its usage costs, to the grain.
+pub(crate) fn costs(evidence: &Evidence) -> Line {
+    let name = "exact usage has its exact price, to the grain";
+    let Some(ledger) = &evidence.ledger else {
+        return Line::new(name, "", vec!["there is no ledger to read".into()]);
+    };
+    let (mut checked, mut broken) = (0_u64, Vec::new());
+    let attempts = ledger
+        .calls
+        .iter()
+        .flat_map(|call| call.attempts.iter().map(move |a| (call, a)));
+    for (call, attempt) in attempts {
+        let (Some(usage), Some(cost)) = (&attempt.usage, &attempt.cost) else {
+            continue;
+        };
+        if !usage.is_exact() {
+            continue;
+        }
+        checked += 1;
+        let of = |meter| usage.at_least(meter);
+        let line = BillLine {
+            provider: attempt.provider.clone().unwrap_or_default(),
+            prompt: of(Meter::InputTokens) + of(Meter::CachedInputTokens),
+            cached: of(Meter::CachedInputTokens),
+            completion: of(Meter::OutputTokens) + of(Meter::ReasoningTokens),
+            audio_us: usage
+                .get(Meter::ServerAudioUs)
+                .map_or(of(Meter::AudioUs), |count| count.at_least),
+            characters: of(Meter::Characters),
+            ..BillLine::default()
+        };
+        let wanted = prices::cost(&line);
+        if cost.at_least != wanted || cost.at_most != Some(wanted) {
+            let off = cost.at_least.grains() - wanted.grains();
+            broken.push(format!(
+                "{} {}: off by {off} grains of {}",
+                call.stage,
+                call.id,
+                wanted.grains()
+            ));
+        }
+    }
+    Line::new(name, format!("{checked} amounts"), broken)
+}

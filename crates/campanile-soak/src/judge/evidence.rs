@@ -1,0 +1,269 @@
+//! Everything that a verdict is made from.
+
+use super::console::Consoles;
+use super::logs::Logs;
+use super::mission::Early;
+use crate::faults::Fault;
+use crate::journal::{BillLine, Entry, Latency, Outcome, Sample};
+use crate::options::Options;
+use campanile::sinks::ledger::{
+    FailureGroup, LedgerCall, LedgerStats, Problem, Query, Reader, Report, SessionRow,
+};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// See the [module docs](self).
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    pub(crate) options: Options,
+    pub(crate) ended_early: bool,
+    /// All workers, in order.
+    pub(crate) lives: Vec<Begun>,
+    pub(crate) closed: Option<Closed>,
+    pub(crate) calls: Vec<Called>,
+    pub(crate) sessions: BTreeMap<String, Option<String>>,
+    pub(crate) turns: u64,
+    pub(crate) interrupted: u64,
+    pub(crate) lines: Vec<BillLine>,
+    pub(crate) samples: Vec<(u32, Sample)>,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) kills: u32,
+    pub(crate) logs: Logs,
+    pub(crate) console: Consoles,
+    pub(crate) canaries: Vec<String>,
+    pub(crate) searched_bytes: u64,
+    pub(crate) ledger: Option<Ledgered>,
+    pub(crate) metric_calls: Option<u64>,
+    /// What there was after five minutes.
+    pub(crate) early: Option<Early>,
+    pub(crate) max_file: u64,
+    pub(crate) max_total: u64,
+    life: u32,
+}
+
+/// How a worker began.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
+    pub(crate) life: u32,
+    pub(crate) pid: u32,
+    pub(crate) fds: u64,
+    pub(crate) tasks: u64,
+    pub(crate) threads: u64,
+}
+
+/// How the last one ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Closed {
+    pub(crate) life: u32,
+    pub(crate) opened: u64,
+    pub(crate) clean: bool,
+    pub(crate) fds: u64,
+    pub(crate) tasks: u64,
+    pub(crate) threads: u64,
+    pub(crate) latency: Option<Latency>,
+}
+
+/// A call, as its caller saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct Called {
+    pub(crate) life: u32,
+    pub(crate) n: u64,
+    pub(crate) session: String,
+    pub(crate) turn: u32,
+    pub(crate) stage: String,
+    pub(crate) at_ms: u64,
+    pub(crate) faults: String,
+    /// `None`: its process was killed.
+    pub(crate) over: Option<Outcome>,
+}
+
+impl Called {
+    /// How people find it.
+    pub(crate) fn place(&self) -> String {
+        format!("{} of {} turn {}", self.stage, self.session, self.turn)
+    }
+}
+
+/// A fault that came or went.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Mark {
+    pub(crate) fault: String,
+    pub(crate) at_ms: u64,
+    pub(crate) on: bool,
+}
+
+/// What the ledger holds.
+#[derive(Debug)]
+pub(crate) struct Ledgered {
+    pub(crate) calls: Vec<LedgerCall>,
+    pub(crate) sessions: Vec<SessionRow>,
+    pub(crate) report: Report,
+    pub(crate) alerts: Vec<serde_json::Value>,
+    pub(crate) errors: Vec<FailureGroup>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) stats: LedgerStats,
+}
+
+impl Ledgered {
+    /// Reads a ledger; an error is one line.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        use campanile::sinks::ledger::Dimension::{Model, Outcome, Provider};
+        let reader = Reader::open(path).map_err(|error| error.to_string())?;
+        let mut calls = Vec::new();
+        let read = || -> Result<Self, campanile::sinks::ledger::LedgerError> {
+            reader.calls(&Query::default(), |call| {
+                calls.push(call);
+                ControlFlow::Continue(())
+            })?;
+            Ok(Self {
+                sessions: reader.sessions(&Query::default())?,
+                report: reader.report(&Query::default().by([Provider, Model, Outcome]))?,
+                alerts: reader.alerts()?,
+                errors: reader.errors(&Query::default())?,
+                problems: reader.verify()?,
+                stats: reader.stats()?,
+                calls,
+            })
+        };
+        read().map_err(|error| error.to_string())
+    }
+}
+
+impl Evidence {
+    pub(crate) fn new(options: Options) -> Self {
+        Self {
+            options,
+            ended_early: false,
+            lives: Vec::new(),
+            closed: None,
+            calls: Vec::new(),
+            sessions: BTreeMap::new(),
+            turns: 0,
+            interrupted: 0,
+            lines: Vec::new(),
+            samples: Vec::new(),
+            marks: Vec::new(),
+            kills: 0,
+            logs: Logs::default(),
+            console: Consoles::default(),
+            canaries: Vec::new(),
+            searched_bytes: 0,
+            ledger: None,
+            metric_calls: None,
+            early: None,
+            max_file: 0,
+            max_total: 0,
+            life: 0,
+        }
+    }
+
+    /// Takes in what a worker has noted. Says when it wants to be killed.
+    pub(crate) fn take(&mut self, entry: Entry) -> Option<u64> {
+        match entry {
+            Entry::Begun {
+                life,
+                pid,
+                fds,
+                tasks,
+                threads,
+                ..
+            } => {
+                self.life = life;
+                self.lives.push(Begun {
+                    life,
+                    pid,
+                    fds,
+                    tasks,
+                    threads,
+                });
+            }
+            Entry::Session { id, over, .. } => {
+                self.sessions.insert(id, over);
+            }
+            Entry::Turn { interrupted, .. } => {
+                self.turns += 1;
+                self.interrupted += u64::from(interrupted);
+            }
+            Entry::Call {
+                n,
+                session,
+                turn,
+                stage,
+                at_ms,
+                faults,
+            } => self.calls.push(Called {
+                life: self.life,
+                n,
+                session,
+                turn,
+                stage,
+                at_ms,
+                faults,
+                over: None,
+            }),
+            Entry::Over { n, outcome, .. } => {
+                // It is among the last ones.
+                let life = self.life;
+                let mut calls = self.calls.iter_mut().rev();
+                if let Some(call) = calls.find(|call| call.life == life && call.n == n) {
+                    call.over = Some(outcome);
+                }
+            }
+            Entry::Bill(line) | Entry::OpenBill(line) => self.lines.push(line),
+            Entry::Mark { fault, at_ms, on } => self.marks.push(Mark { fault, at_ms, on }),
+            Entry::Kill { at_ms } => return Some(at_ms),
+            Entry::Sample(sample) => self.samples.push((self.life, sample)),
+            Entry::Closed {
+                opened,
+                clean,
+                fds,
+                tasks,
+                threads,
+                latency,
+                ..
+            } => {
+                self.closed = Some(Closed {
+                    life: self.life,
+                    opened,
+                    clean,
+                    fds,
+                    tasks,
+                    threads,
+                    latency,
+                });
+            }
+        }
+        None
+    }
+
+    /// How often a fault has met something.
+    pub(crate) fn hits(&self, fault: Fault) -> u64 {
+        let calls = |stage: &str, word: &str| {
+            let met = |call: &&Called| {
+                call.stage == stage && call.faults.split(',').any(|met| met.starts_with(word))
+            };
+            self.calls.iter().filter(met).count() as u64
+        };
+        match fault {
+            Fault::TooMany => calls("llm", "too_many_requests"),
+            Fault::ServerError => calls("llm", "server_error"),
+            Fault::Cut => calls("llm", "cut_"),
+            Fault::ErrorInStream => calls("llm", "error_in_stream"),
+            Fault::NoUsage => calls("llm", "no_usage_chunk"),
+            Fault::Slow => calls("llm", "slow="),
+            Fault::Reset => calls("llm", "refuse") - calls("llm", "refused"),
+            Fault::BlackHole => calls("llm", "black_hole"),
+            Fault::Refused => calls("llm", "refused"),
+            Fault::Panic => calls("llm", "panic"),
+            Fault::SocketClosed => calls("tts", "close_socket"),
+            Fault::SttReconnect => calls("stt", "close_socket"),
+            Fault::Kill => self.kills.into(),
+            _ => self
+                .marks
+                .iter()
+                .filter(|mark| mark.on && mark.fault == fault.name())
+                .count() as u64,
+        }
+    }
+}

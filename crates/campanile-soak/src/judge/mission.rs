@@ -1,0 +1,152 @@
+//! The checks of the mission: what an engineer wants to have seen after five minutes, and after thirty.
+
+use super::bills;
+use super::evidence::Evidence;
+use super::verdict::{Held, Line};
+use std::collections::BTreeSet;
+
+/// What was there when the calls had gone on for five minutes of their own time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Early {
+    pub(crate) console_lines: u64,
+    pub(crate) log_files: u64,
+    pub(crate) log_lines: u64,
+    pub(crate) not_json: usize,
+    /// Lines of `/metrics`, and of these what says what was spent and how long things took.
+    pub(crate) metrics: usize,
+    pub(crate) cost_metrics: usize,
+    pub(crate) latency_metrics: usize,
+}
+
+/// When the first look is taken.
+pub(crate) const FIVE_MINUTES_MS: u64 = 300_000;
+
+/// All checks.
+pub(crate) fn judge(evidence: &Evidence) -> Vec<Line> {
+    let mut lines = five_minutes(evidence);
+    lines.push(network(evidence));
+    lines.push(recoverable(evidence));
+    lines.extend(bills::providers(evidence).into_iter().map(|line| Line {
+        name: match line.name {
+            "openai's bill is met" => "cost accuracy: openai",
+            "deepgram's bill is met" => "cost accuracy: deepgram",
+            _ => "cost accuracy: cartesia",
+        },
+        ..line
+    }));
+    lines
+}
+
+fn check(name: &'static str, good: bool, numbers: String) -> Line {
+    let broken = if good {
+        Vec::new()
+    } else {
+        vec!["not so".to_owned()]
+    };
+    Line::new(name, numbers, broken)
+}
+
+fn five_minutes(evidence: &Evidence) -> Vec<Line> {
+    let Some(early) = &evidence.early else {
+        return vec![Line {
+            held: Held::No,
+            ..Line::unknown("five minutes", "it did not go on for so long")
+        }];
+    };
+    vec![
+        check(
+            "console output visible",
+            early.console_lines > 0,
+            format!("{} lines", early.console_lines),
+        ),
+        check(
+            "log file created",
+            early.log_files > 0,
+            format!("{} files", early.log_files),
+        ),
+        check(
+            "structured format",
+            early.log_lines > 0 && early.not_json == 0,
+            format!(
+                "{} lines of JSON, {} others",
+                early.log_lines, early.not_json
+            ),
+        ),
+        check(
+            "metrics collected",
+            early.metrics > 0,
+            format!("{} series", early.metrics),
+        ),
+        check(
+            "cost estimate generated",
+            early.cost_metrics > 0,
+            format!("{} series", early.cost_metrics),
+        ),
+        check(
+            "latency tracked",
+            early.latency_metrics > 0,
+            format!("{} series", early.latency_metrics),
+        ),
+    ]
+}
+
+/// The network goes away in the middle of sessions: the error is logged, with where it was caught.
+fn network(evidence: &Evidence) -> Line {
+    let groups = evidence.ledger.iter().flat_map(|ledger| &ledger.errors);
+    let lost: Vec<_> = groups
+        .filter(|group| group.kind == "connectivity")
+        .collect();
+    let traced = lost.iter().filter(|group| {
+        group
+            .backtrace
+            .as_deref()
+            .is_some_and(|trace| trace.lines().count() > 2)
+    });
+    let traced = traced.count();
+    let count: u64 = lost.iter().map(|group| group.count).sum();
+    check(
+        "network lost mid-session: error logged with stack trace",
+        traced > 0 && evidence.logs.failures > 0,
+        format!(
+            "{count} calls in {} groups, {traced} of them with a trace; {} in the log files",
+            lost.len(),
+            evidence.logs.failures
+        ),
+    )
+}
+
+/// Sessions whose network went away went on, and what failed says that it may be tried again.
+fn recoverable(evidence: &Evidence) -> Line {
+    let calls = evidence.ledger.iter().flat_map(|ledger| &ledger.calls);
+    let (mut hit, mut marked, mut wrong) = (BTreeSet::new(), 0, 0);
+    let mut went_on = BTreeSet::new();
+    let mut calls: Vec<_> = calls.collect();
+    calls.sort_by_key(|call| call.started_at);
+    for call in calls {
+        let Some(session) = &call.session else {
+            continue;
+        };
+        match &call.failure {
+            Some(failure) if failure.kind == "connectivity" => {
+                hit.insert(session);
+                marked += u32::from(failure.retryable);
+                wrong += u32::from(!failure.retryable);
+            }
+            None if call.outcome == Some(campanile::Outcome::Completed)
+                && hit.contains(session) =>
+            {
+                went_on.insert(session);
+            }
+            _ => {}
+        }
+    }
+    check(
+        "recoverable",
+        marked > 0 && wrong == 0 && !went_on.is_empty(),
+        format!(
+            "{marked} failures may be tried again; {} of {} sessions went on",
+            went_on.len(),
+            hit.len()
+        ),
+    )
+}

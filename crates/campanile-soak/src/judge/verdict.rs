@@ -1,0 +1,187 @@
+//! What held and what did not, each with its numbers.
+
+use super::evidence::Evidence;
+use super::{alerts, bills, calls, lanes, latency, memory};
+use serde::Serialize;
+
+/// One thing that must hold.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    pub(crate) held: Held,
+    pub(crate) numbers: String,
+    /// The first things that broke it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) broken: Vec<String>,
+}
+
+/// Whether it held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Held {
+    Yes,
+    No,
+    /// There was nothing to judge it by.
+    Unknown,
+}
+
+/// How many things that broke are named.
+const NAMED: usize = 5;
+
+impl Line {
+    /// Held, unless something broke it.
+    pub(crate) fn new(
+        name: &'static str,
+        numbers: impl Into<String>,
+        mut broken: Vec<String>,
+    ) -> Self {
+        let more = broken.len().saturating_sub(NAMED);
+        broken.truncate(NAMED);
+        if more > 0 {
+            broken.push(format!("and {more} more"));
+        }
+        Self {
+            name,
+            held: if broken.is_empty() {
+                Held::Yes
+            } else {
+                Held::No
+            },
+            numbers: numbers.into(),
+            broken,
+        }
+    }
+
+    pub(crate) fn unknown(name: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            name,
+            held: Held::Unknown,
+            numbers: why.into(),
+            broken: Vec::new(),
+        }
+    }
+}
+
+/// Judges everything.
+pub(crate) fn judge(evidence: &Evidence) -> Vec<Line> {
+    let mut lines = vec![
+        calls::recorded(evidence),
+        calls::outcomes(evidence),
+        calls::errors(evidence),
+        calls::sessions(evidence),
+        calls::integrity(evidence),
+    ];
+    lines.extend(bills::providers(evidence));
+    lines.push(bills::costs(evidence));
+    lines.push(alerts::once(evidence));
+    lines.push(canaries(evidence));
+    lines.extend(lanes::judge(evidence));
+    lines.push(metrics(evidence));
+    lines.extend(memory::judge(evidence));
+    lines.extend(latency::judge(evidence));
+    lines.push(ends(evidence));
+    lines.push(disk(evidence));
+    lines.push(faults(evidence));
+    lines
+}
+
+fn canaries(evidence: &Evidence) -> Line {
+    let numbers = format!("{} bytes searched, 0 expected", evidence.searched_bytes);
+    let mut broken = evidence.canaries.clone();
+    if evidence.searched_bytes == 0 {
+        broken.push("nothing was written that could be searched".into());
+    }
+    Line::new("no canary in any output", numbers, broken)
+}
+
+fn metrics(evidence: &Evidence) -> Line {
+    let name = "metrics are served, and count the same calls";
+    let Some(closed) = &evidence.closed else {
+        return Line::unknown(name, "no worker ended in order");
+    };
+    let Some(counted) = evidence.metric_calls else {
+        return Line::unknown(name, "this environment serves none");
+    };
+    let calls = evidence
+        .calls
+        .iter()
+        .filter(|call| call.life == closed.life && call.over.is_some());
+    let calls = calls.count() as u64;
+    let numbers = format!("{counted} in metrics when asked last, {calls} in the end");
+    let mut broken = Vec::new();
+    if counted == 0 || counted > calls {
+        broken.push("they do not fit".to_owned());
+    }
+    Line::new(name, numbers, broken)
+}
+
+/// Descriptors, tasks and threads are back where they were.
+fn ends(evidence: &Evidence) -> Line {
+    let name = "descriptors and tasks are back";
+    let (Some(begun), Some(closed)) = (evidence.lives.last(), &evidence.closed) else {
+        return Line::unknown(name, "no worker ended in order");
+    };
+    let numbers = format!(
+        "tasks {} → {}, files {} → {}, threads {} → {}",
+        begun.tasks, closed.tasks, begun.fds, closed.fds, begun.threads, closed.threads
+    );
+    let mut broken = Vec::new();
+    if closed.tasks > begun.tasks {
+        broken.push(format!("{} tasks are left", closed.tasks - begun.tasks));
+    }
+    if closed.fds > begun.fds {
+        broken.push(format!("{} files are left open", closed.fds - begun.fds));
+    }
+    if !closed.clean {
+        broken.push("the monitor was not done in time".into());
+    }
+    Line::new(name, numbers, broken)
+}
+
+fn disk(evidence: &Evidence) -> Line {
+    let logs = &evidence.logs;
+    let limit = evidence.max_total + evidence.max_file;
+    let numbers = format!(
+        "{} files begun, {} compressed, at most {} KiB at once of {} KiB",
+        logs.files,
+        logs.compressed,
+        logs.largest / 1_024,
+        evidence.max_total / 1_024
+    );
+    if logs.files == 0 {
+        return Line::unknown(
+            "log files rotate inside their budget",
+            "this environment writes none",
+        );
+    }
+    let mut broken = Vec::new();
+    if logs.largest > limit {
+        broken.push(format!(
+            "{} KiB is more than the budget and a file",
+            logs.largest / 1_024
+        ));
+    }
+    if logs.files < 2 || logs.compressed == 0 {
+        broken.push("no rotation was seen".into());
+    }
+    Line::new("log files rotate inside their budget", numbers, broken)
+}
+
+/// Each fault that was asked for has happened.
+fn faults(evidence: &Evidence) -> Line {
+    let name = "the faults happened";
+    let mut broken = Vec::new();
+    for fault in &evidence.options.faults.list {
+        let hits = evidence.hits(*fault);
+        if hits == 0 && !evidence.ended_early {
+            broken.push(format!("{} met nothing", fault.name()));
+        }
+    }
+    let hits = evidence
+        .options
+        .faults
+        .list
+        .iter()
+        .map(|fault| format!("{} {}", fault.name(), evidence.hits(*fault)));
+    Line::new(name, hits.collect::<Vec<_>>().join(", "), broken)
+}
