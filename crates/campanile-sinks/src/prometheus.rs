@@ -88,7 +88,9 @@ impl PrometheusRecorder {
     /// Everything in the text format of Prometheus, sorted.
     #[must_use]
     pub fn render(&self) -> String {
-        text::render(&self.0.registry, &lock(&self.0.described))
+        // Not under its lock: who makes a series holds a part of the registry while it asks for this.
+        let described = lock(&self.0.described).clone();
+        text::render(&self.0.registry, &described)
     }
 
     /// The key itself, or the one of all that are too many.

@@ -2,6 +2,7 @@ use super::*;
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 fn metadata() -> &'static Metadata<'static> {
@@ -181,4 +182,30 @@ fn only_the_loopback_interface_is_listened_on() {
         error.to_string().contains("choose a loopback address"),
         "{error}"
     );
+}
+
+#[test]
+fn a_scrape_and_a_new_series_do_not_wait_for_one_another_for_ever() {
+    let recorder = PrometheusRecorder::new();
+    let (scraped, over) = (recorder.clone(), Arc::new(AtomicBool::new(false)));
+    let (ended, ends) = std::sync::mpsc::channel();
+    let (is_over, scrapes) = (over.clone(), ended.clone());
+    std::thread::spawn(move || {
+        while !is_over.load(Relaxed) {
+            let _ = scraped.render();
+        }
+        let _ = scrapes.send(());
+    });
+    std::thread::spawn(move || {
+        for n in 0..1_000 {
+            let label = Label::new("n", n.to_string());
+            let key = Key::from_parts("seconds", vec![label]);
+            recorder.register_histogram(&key, metadata()).record(1.0);
+        }
+        over.store(true, Relaxed);
+        let _ = ended.send(());
+    });
+
+    let patience = std::time::Duration::from_secs(30);
+    assert!(ends.recv_timeout(patience).is_ok() && ends.recv_timeout(patience).is_ok());
 }
