@@ -114,7 +114,8 @@ fn ended(call: &LedgerCall) -> Timestamp {
 fn due(budgets: &[Budget], spent: &BTreeMap<(String, String), i128>) -> BTreeSet<String> {
     let mut due = BTreeSet::new();
     for budget in budgets {
-        let limit = Money::from_usd(&budget.usd).map_or(0, Money::grains);
+        let dollars = Money::from_usd(&budget.usd).unwrap_or(Money::ZERO);
+        let limit = dollars.grains();
         let (length, period) = if budget.daily {
             (10, "day")
         } else {
@@ -127,9 +128,9 @@ fn due(budgets: &[Budget], spent: &BTreeMap<(String, String), i128>) -> BTreeSet
             let passed = SHARES
                 .iter()
                 .filter(|(share, _)| *amount >= limit * i128::from(*share) / 1_000);
-            due.extend(
-                passed.map(|(_, share)| format!("budget:{provider}:{period}:{window}:{share}")),
-            );
+            due.extend(passed.map(|(_, share)| {
+                format!("budget:{provider}:{period}:{dollars}:{window}:{share}")
+            }));
         }
     }
     due
