@@ -11,12 +11,12 @@ struct Soaked {
     said: String,
 }
 
-/// A short soak without faults, all in memory.
+/// A short soak, all in memory.
 fn soak(name: &str, more: &[&str]) -> Soaked {
     let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile-soak"));
     command
-        .args(["--speed", "1000", "--faults", "none", "--seed", "7"])
+        .args(["--speed", "1000", "--seed", "7"])
         .arg("--report")
         .arg(&folder)
         .args(more);
@@ -63,7 +63,7 @@ fn finds(plant: &str, line: &str, words: &str, more: &[&str]) {
     );
 }
 
-const SHORT: [&str; 4] = ["--minutes", "2", "--sessions", "5"];
+const SHORT: [&str; 6] = ["--minutes", "2", "--sessions", "5", "--faults", "none"];
 
 #[test]
 fn nothing_planted_is_nothing_found() {
@@ -94,7 +94,7 @@ fn a_leak_of_a_kilobyte_a_turn_is_found() {
         "leak",
         "the heap is flat",
         "a leak",
-        &["--minutes", "8", "--sessions", "8"],
+        &["--minutes", "8", "--sessions", "8", "--faults", "none"],
     );
 }
 

@@ -15,6 +15,10 @@ const PROVIDERS: [(&str, &str); 3] = [
     ("cartesia", "cartesia's bill is met"),
 ];
 
+/// What a killed process may have used since the last checkpoint of its open calls: a second, and the time that it takes to
+/// be written. Of a speaker's call, one text.
+const UNCHECKED_US: u64 = 1_200_000;
+const UNCHECKED_CHARACTERS: u64 = 400;
 /// Audio that a broken connection may have lost on its way, where there is a real network.
 const IN_FLIGHT_US: u64 = 2_000_000;
 
@@ -106,6 +110,7 @@ struct Book {
     most: i128,
     unbounded: u64,
     in_flight_us: u64,
+    died: i128,
     broken: Vec<String>,
 }
 
@@ -152,6 +157,22 @@ impl Books {
                 _ => rest.push(line),
             }
         }
+        // Calls that their process did not live to record: younger than a checkpoint, or it is broken.
+        let unrecorded = pairs
+            .iter()
+            .any(|pair| pair.recorded.is_none() && pair.called.over.is_none());
+        if unrecorded
+            && rest
+                .iter()
+                .all(|line| line.prompt + line.characters + line.audio_us > 0)
+        {
+            let died = rest
+                .drain(..)
+                .map(|line| prices::cost(line).grains())
+                .sum::<i128>();
+            book.billed += died;
+            book.died += died;
+        }
         let left = attempts
             .iter()
             .zip(&met)
@@ -163,6 +184,33 @@ impl Books {
             book.compare(&place, &rest, &left, true, killed);
         }
     }
+}
+
+/// What may be missing, in grains.
+#[derive(Default)]
+struct Slack {
+    /// Recorded, and lost on its way to the provider.
+    lost: i128,
+    /// Billed, and died with its process before a checkpoint.
+    died: i128,
+}
+
+fn audio_cost(audio_us: u64) -> i128 {
+    let line = BillLine {
+        provider: "deepgram".into(),
+        audio_us,
+        ..BillLine::default()
+    };
+    prices::cost(&line).grains()
+}
+
+fn characters_cost(characters: u64) -> i128 {
+    let line = BillLine {
+        provider: "cartesia".into(),
+        characters,
+        ..BillLine::default()
+    };
+    prices::cost(&line).grains()
 }
 
 impl Book {
@@ -196,41 +244,42 @@ impl Book {
             true => self.exact += 1,
             false => self.ranges += 1,
         }
-        let lost = self.meters(place, billed, &usage, torn || killed);
-        let slack = Money::from_grains(
-            prices::cost(&BillLine {
-                provider: "deepgram".into(),
-                audio_us: lost,
-                ..BillLine::default()
-            })
-            .grains(),
-        );
-        let most = cost.at_most.map_or(i128::MAX, Money::grains);
-        if !priced || owed < cost.at_least.grains() - slack.grains() || owed > most {
+        let slack = self.meters(place, billed, &usage, torn, killed);
+        let most = cost
+            .at_most
+            .map_or(i128::MAX, |most| most.grains() + slack.died);
+        if !priced || owed < cost.at_least.grains() - slack.lost || owed > most {
             self.broken.push(format!(
                 "{place}: ${} is billed, and the ledger has {}",
                 Money::from_grains(owed),
                 shown(&cost)
             ));
         }
+        self.died += slack.died;
     }
 
-    /// Compares counts; gives the audio that was sent and lost on its way.
-    fn meters(&mut self, place: &str, billed: &[&BillLine], usage: &Usage, torn: bool) -> u64 {
+    /// Compares counts; gives what may be missing on either side, in grains.
+    fn meters(
+        &mut self,
+        place: &str,
+        billed: &[&BillLine],
+        usage: &Usage,
+        torn: bool,
+        killed: bool,
+    ) -> Slack {
         let sum = |of: fn(&BillLine) -> u64| billed.iter().map(|line| of(line)).sum::<u64>();
         let audio = match usage.get(Meter::ServerAudioUs) {
             Some(_) => Meter::ServerAudioUs,
             None => Meter::AudioUs,
         };
-        let audio_us = sum(|line| line.audio_us);
         let wanted = [
             (Meter::InputTokens, sum(|line| line.prompt - line.cached)),
             (Meter::CachedInputTokens, sum(|line| line.cached)),
             (Meter::OutputTokens, sum(|line| line.completion)),
-            (audio, audio_us),
+            (audio, sum(|line| line.audio_us)),
             (Meter::Characters, sum(|line| line.characters)),
         ];
-        let mut lost = 0;
+        let mut slack = Slack::default();
         for (meter, billed) in wanted {
             let zero = Count::exact(0, campanile::Evidence::Measured);
             let count = usage.get(meter).unwrap_or(zero);
@@ -238,16 +287,26 @@ impl Book {
                 continue;
             }
             let flight = count.at_least.saturating_sub(billed);
-            if torn && meter == audio && flight > 0 && flight <= IN_FLIGHT_US {
-                lost = flight;
+            if torn && meter == audio && (1..=IN_FLIGHT_US).contains(&flight) {
+                slack.lost += audio_cost(flight);
                 self.in_flight_us += flight;
+                continue;
+            }
+            let missing = billed.saturating_sub(count.at_most.unwrap_or(u64::MAX));
+            let died = match meter {
+                Meter::Characters if missing <= UNCHECKED_CHARACTERS => characters_cost(missing),
+                _ if meter == audio && missing <= UNCHECKED_US => audio_cost(missing),
+                _ => 0,
+            };
+            if killed && died > 0 {
+                slack.died += died;
                 continue;
             }
             self.broken.push(format!(
                 "{place}: {billed} {meter} are billed, and the ledger has {count:?}"
             ));
         }
-        lost
+        slack
     }
 
     fn line(&mut self, name: &'static str) -> Line {
@@ -274,6 +333,9 @@ impl Book {
                 ", {} ms of audio lost on its way",
                 self.in_flight_us / 1_000
             ));
+        }
+        if self.died > 0 {
+            numbers.push_str(&format!(", ${} died with its process", usd(self.died)));
         }
         if self.unbounded > 0 {
             self.broken

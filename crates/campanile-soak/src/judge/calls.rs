@@ -39,6 +39,9 @@ pub(crate) fn pairs<'a>(
     (pairs, recorded.into_values().flatten().collect())
 }
 
+/// An open call is checkpointed each second; so old it must be in the ledger, if it has used anything.
+const CHECKPOINT_MS: u64 = 1_200;
+
 const NO_LEDGER: &str = "there is no ledger to read";
 
 /// Opened = recorded + counted by reason.
@@ -63,8 +66,18 @@ pub(crate) fn recorded(evidence: &Evidence) -> Line {
         match (pair.recorded, pair.called.over) {
             (Some(call), None) => crashed += u32::from(call.outcome == Some(Outcome::Crashed)),
             (Some(_), Some(_)) => {}
-            // Killed before it had used anything: nobody is billed for it.
-            (None, None) => unused += 1,
+            // Killed before its first checkpoint, which comes after a second.
+            (None, None) => {
+                unused += 1;
+                let killed = evidence.killed_at.get(pair.called.life as usize);
+                let age = killed.map_or(0, |killed| killed.saturating_sub(pair.called.at_ms));
+                if age > CHECKPOINT_MS {
+                    broken.push(format!(
+                        "{age} ms old when its process died, and not recorded: {}",
+                        pair.called.place()
+                    ));
+                }
+            }
             (None, Some(_)) => {
                 broken.push(format!("made and not recorded: {}", pair.called.place()))
             }
@@ -72,7 +85,7 @@ pub(crate) fn recorded(evidence: &Evidence) -> Line {
     }
     let stats = &ledger.stats;
     let numbers = format!(
-        "{} made = {} recorded ({crashed} of them crashed) + {unused} killed with nothing used; {} folded, {} open",
+        "{} made = {} recorded ({crashed} of them crashed) + {unused} killed before a checkpoint; {} folded, {} open",
         evidence.calls.len(),
         ledger.calls.len(),
         stats.folds,

@@ -29,6 +29,8 @@ pub(crate) struct Evidence {
     pub(crate) samples: Vec<(u32, Sample)>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) kills: u32,
+    /// When workers wanted to be killed.
+    pub(crate) killed_at: Vec<u64>,
     pub(crate) logs: Logs,
     pub(crate) console: Consoles,
     pub(crate) canaries: Vec<String>,
@@ -145,6 +147,7 @@ impl Evidence {
             samples: Vec::new(),
             marks: Vec::new(),
             kills: 0,
+            killed_at: Vec::new(),
             logs: Logs::default(),
             console: Consoles::default(),
             canaries: Vec::new(),
@@ -212,7 +215,10 @@ impl Evidence {
             }
             Entry::Bill(line) | Entry::OpenBill(line) => self.lines.push(line),
             Entry::Mark { fault, at_ms, on } => self.marks.push(Mark { fault, at_ms, on }),
-            Entry::Kill { at_ms } => return Some(at_ms),
+            Entry::Kill { at_ms } => {
+                self.killed_at.push(at_ms);
+                return Some(at_ms);
+            }
             Entry::Sample(sample) => self.samples.push((self.life, sample)),
             Entry::Closed {
                 opened,
