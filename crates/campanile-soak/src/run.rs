@@ -14,7 +14,7 @@ use crate::report::{self, live::Live};
 use crate::worker::Job;
 use crate::{WORKER, limit, providers};
 use campanile_testkit::sim::Providers;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
@@ -56,6 +56,8 @@ pub(crate) struct Soak {
     evidence: Evidence,
     watcher: Watcher,
     live: Live,
+    /// Held as long as this soak is at work in its folder.
+    _lock: File,
 }
 
 /// What a life of a worker ended with.
@@ -69,6 +71,14 @@ impl Soak {
     pub(crate) async fn prepare(options: Options) -> Result<Self, String> {
         let folder = options.report.join("run");
         let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
+        fs::create_dir_all(&options.report).map_err(wrong)?;
+        let lock = File::create(options.report.join("lock")).map_err(wrong)?;
+        if lock.try_lock().is_err() {
+            let folder = options.report.display();
+            return Err(format!(
+                "another soak is at work in {folder}: name another folder by --report"
+            ));
+        }
         Disk::clear(&folder.join("disk"));
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(wrong)?;
@@ -91,6 +101,7 @@ impl Soak {
             false => None,
         };
         Ok(Self {
+            _lock: lock,
             live: Live::new(&options),
             options,
             folder,

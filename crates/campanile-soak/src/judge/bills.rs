@@ -303,7 +303,8 @@ impl Book {
                 continue;
             }
             self.broken.push(format!(
-                "{place}: {billed} {meter} are billed, and the ledger has {count:?}"
+                "{place}: {billed} {meter} are billed, and the ledger has {}",
+                counted(count)
             ));
         }
         slack
@@ -346,6 +347,14 @@ impl Book {
                 .push("not one exact amount: this proves nothing".into());
         }
         Line::new(name, numbers, std::mem::take(&mut self.broken))
+    }
+}
+
+fn counted(count: Count) -> String {
+    match count.at_most {
+        Some(most) if most == count.at_least => most.to_string(),
+        Some(most) => format!("{} to {most}", count.at_least),
+        None => format!("{} and no upper bound", count.at_least),
     }
 }
 
