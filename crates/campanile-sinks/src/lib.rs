@@ -30,6 +30,8 @@ mod console;
 mod filter;
 mod jsonl;
 mod lane;
+#[cfg(test)]
+mod lane_tests;
 pub mod ledger;
 mod memory;
 mod metrics;

@@ -3,7 +3,7 @@
 use super::{Counters, Load, Shared, State};
 use crate::{
     Notices,
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::{self, Arc, MutexGuard, PoisonError},
 };
 use campanile_core::{Clock, LossEvent, LossReason, Span, Tick};
 use std::{
@@ -74,7 +74,7 @@ impl<L: Load, W: Writer<L>, M: FnMut() -> W> Worker<M, W, L> {
             name,
             shared,
             clock,
-            steady: Clock::system(),
+            steady: sync::steady(),
             notices,
             make,
             writer: None,

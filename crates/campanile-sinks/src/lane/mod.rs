@@ -137,8 +137,7 @@ impl<L: Load> Lane<L> {
             shared,
             worker: Mutex::new(Some(handle)),
             budget,
-            // Real time, whatever clock the events carry: somebody waits for real threads.
-            clock: Clock::system(),
+            clock: sync::steady(),
             process: std::process::id(),
         })
     }
@@ -267,6 +266,3 @@ impl<L: Load> fmt::Debug for Lane<L> {
         self.shared.counters.snapshot().fmt(f)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,16 @@
-use super::*;
-use campanile_core::LossEvent;
-use std::sync::{
-    atomic::{AtomicU64, Ordering::Relaxed},
-    mpsc::{Receiver, SyncSender, sync_channel},
+use crate::{
+    Notices,
+    lane::{Lane, Lines, Load, Priority, Writer},
+};
+use campanile_core::{Clock, LossEvent, LossReason};
+use std::{
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::Duration,
 };
 
 const SOON: Duration = Duration::from_secs(10);
