@@ -58,6 +58,10 @@ pub trait Sink: Send + Sync {
         None
     }
 
+    /// Hears how all sinks of the monitor stand: about once a second and after each flush, on the recorder's thread, if it has a
+    /// lane of its own.
+    fn hear(&self, _lanes: &[Stats]) {}
+
     /// The sinks that stand side by side in this one, see [`and`](Sink::and); none where it is one itself.
     fn parts(&self) -> &[Arc<dyn Sink>] {
         &[]
@@ -161,6 +165,11 @@ impl<S: Sink> Sink for Option<S> {
     fn account(&self) -> Option<Stats> {
         self.as_ref().and_then(Sink::account)
     }
+    fn hear(&self, lanes: &[Stats]) {
+        if let Some(sink) = self {
+            sink.hear(lanes);
+        }
+    }
     fn parts(&self) -> &[Arc<dyn Sink>] {
         self.as_ref().map_or(&[], Sink::parts)
     }
@@ -183,6 +192,9 @@ macro_rules! through {
             }
             fn account(&self) -> Option<Stats> {
                 (**self).account()
+            }
+            fn hear(&self, lanes: &[Stats]) {
+                (**self).hear(lanes);
             }
             fn parts(&self) -> &[Arc<dyn Sink>] {
                 (**self).parts()

@@ -75,6 +75,10 @@ impl<S: Sink> Sink for Only<S> {
         self.sink.account()
     }
 
+    fn hear(&self, lanes: &[Stats]) {
+        self.sink.hear(lanes);
+    }
+
     fn parts(&self) -> &[Arc<dyn Sink>] {
         &self.parts
     }

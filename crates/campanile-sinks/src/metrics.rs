@@ -11,11 +11,13 @@
 //! - They count what was known when a call ended. Usage that comes later is in the ledger; here it counts as late.
 
 mod definitions;
+mod lanes;
 mod series;
 
 use ::metrics::{Gauge, Key, KeyName, Label, Metadata, Recorder};
 use campanile_core::{
-    Attempt, CallEvent, Event, Lane, Level, Money, Name, Outcome, Phase, Sink, Span, TurnEvent,
+    Attempt, CallEvent, Event, Lane, Level, Money, Name, Outcome, Phase, Sink, Span, Stats,
+    TurnEvent,
 };
 use definitions as names;
 use series::{Series, Whose};
@@ -120,6 +122,10 @@ impl Sink for MetricsSink {
 
     fn lane(&self) -> Option<Lane> {
         Some(Lane::Signal)
+    }
+
+    fn hear(&self, lanes: &[Stats]) {
+        lanes::enter(&*self.recorder, lanes);
     }
 }
 

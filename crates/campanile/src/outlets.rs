@@ -58,17 +58,31 @@ impl Outlets {
         }
     }
 
+    /// Tells each sink how all of them stand.
+    pub(crate) fn tell(&self) {
+        let stats = self.stats();
+        for sink in &self.all {
+            if catch_unwind(AssertUnwindSafe(|| sink.hear(&stats))).is_err() {
+                self.failed.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
     /// Waits for all sinks together. `false` when `within` was too short for one.
     pub(crate) fn flush(&self, within: Duration) -> bool {
-        self.each(|sink| sink.flush(within))
+        let all = self.each(|sink| sink.flush(within));
+        self.tell();
+        all
     }
 
     /// Waits for the money lane as long as it takes, for the others together at most `within`.
     pub(crate) fn drain(&self, within: Duration) -> bool {
-        self.each(|sink| match sink.lane() {
+        let all = self.each(|sink| match sink.lane() {
             Some(Lane::Money) => drain_money(sink),
             _ => sink.flush(within),
-        })
+        });
+        self.tell();
+        all
     }
 
     /// Asks all sinks at once: one that is stuck takes no time from the others.

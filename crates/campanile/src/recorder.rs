@@ -87,6 +87,7 @@ impl Recorder {
             state.last_checkpoint = now;
             self.checkpoint_open_calls(&mut state, now);
             self.tell_losses();
+            self.outlets.tell();
         }
         if let Some(event) = state.summary.due(&self.intake) {
             self.outlets.give(&Event::Summary(Box::new(event)));

@@ -113,6 +113,10 @@ impl<S: Sink> Sink for Tight<S> {
     fn account(&self) -> Option<Stats> {
         self.sink.account()
     }
+
+    fn hear(&self, lanes: &[Stats]) {
+        self.sink.hear(lanes);
+    }
 }
 
 impl<S> Tight<S> {

@@ -63,10 +63,21 @@ fn lines(folder: &Path, event: &str) -> Vec<serde_json::Value> {
 async fn what_a_file_describes_is_written_and_summed() {
     let folder = tempfile::tempdir().unwrap();
     let monitor = Monitor::from_config(&config(folder.path()), "test").unwrap();
-    assert!(monitor.metrics_recorder().is_some());
+    let metrics = monitor.metrics_recorder().unwrap();
 
+    monitor.session().end("over");
     speak(&monitor, 1_000).await;
     assert!(monitor.close().await);
+
+    let (name, jsonl) = monitor.lanes().remove(0);
+    assert_eq!((name, jsonl.opened, jsonl.written), ("jsonl", 2, 2));
+    let text = metrics.render();
+    for line in [
+        "campanile_sink_events_total{sink=\"jsonl\"} 2",
+        "campanile_sink_written_total{sink=\"jsonl\"} 2",
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
 
     let reader = Reader::open(folder.path().join("ledger/test.db")).unwrap();
     let report = reader

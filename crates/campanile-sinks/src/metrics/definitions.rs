@@ -25,6 +25,12 @@ pub(super) const ALERTS: &str = "campanile.alerts";
 pub(super) const LOGS: &str = "campanile.logs";
 pub(super) const LOST: &str = "campanile.lost";
 pub(super) const OPEN_CALLS: &str = "campanile.calls.open";
+pub(super) const SINK_EVENTS: &str = "campanile.sink.events";
+pub(super) const SINK_WRITTEN: &str = "campanile.sink.written";
+pub(super) const SINK_ERRORS: &str = "campanile.sink.errors";
+pub(super) const SINK_PENDING: &str = "campanile.sink.pending";
+pub(super) const SINK_QUEUED: &str = "campanile.sink.queued.bytes";
+pub(super) const SINK_DEGRADED: &str = "campanile.sink.degraded";
 pub(super) const OVERFLOWED: &str = "campanile.series.overflowed";
 
 #[derive(Clone, Copy)]
@@ -50,6 +56,15 @@ const fn counter(name: &'static str, help: &'static str) -> Definition {
     }
 }
 
+const fn gauge(name: &'static str, help: &'static str) -> Definition {
+    Definition {
+        name,
+        kind: Kind::Gauge,
+        unit: None,
+        help,
+    }
+}
+
 const fn time(name: &'static str, help: &'static str) -> Definition {
     let unit = Some(Unit::Seconds);
     Definition {
@@ -60,7 +75,7 @@ const fn time(name: &'static str, help: &'static str) -> Definition {
     }
 }
 
-const DEFINITIONS: [Definition; 23] = [
+const DEFINITIONS: [Definition; 29] = [
     counter(CALLS, "Calls that are over."),
     counter(
         ATTEMPTS,
@@ -124,14 +139,24 @@ const DEFINITIONS: [Definition; 23] = [
     counter(LOGS, "Warnings and errors that the program logged."),
     counter(
         LOST,
-        "Records that did not get where they should, as told in the stream.",
+        "Events that did not get where they should, by sink and reason.",
     ),
-    Definition {
-        name: OPEN_CALLS,
-        kind: Kind::Gauge,
-        unit: None,
-        help: "Calls that are open now.",
-    },
+    counter(
+        SINK_EVENTS,
+        "Events that a sink was given and wanted: written, lost or pending, to the unit.",
+    ),
+    counter(
+        SINK_WRITTEN,
+        "Events of a sink that are where they should be.",
+    ),
+    counter(SINK_ERRORS, "Tries of a sink to write that failed."),
+    gauge(
+        SINK_PENDING,
+        "Events that wait in a sink's buffer or are being written.",
+    ),
+    gauge(SINK_QUEUED, "Bytes of them."),
+    gauge(SINK_DEGRADED, "Whether a sink's last try to write failed."),
+    gauge(OPEN_CALLS, "Calls that are open now."),
     counter(
         OVERFLOWED,
         "Label sets that were counted under `other`, because there were too many.",

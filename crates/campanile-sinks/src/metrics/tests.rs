@@ -1,8 +1,8 @@
 use super::*;
 use crate::PrometheusRecorder;
 use campanile_core::{
-    CallId, Cost, Evidence, FailureKind, FailureReport, LogEvent, LossEvent, Meter, Owner, Reason,
-    Segment, SessionEvent, SessionId, Timestamp, Timing, Usage, UsageEvent,
+    CallId, Cost, Evidence, FailureKind, FailureReport, LogEvent, LossEvent, LossReason, Meter,
+    Owner, Reason, Segment, SessionEvent, SessionId, Timestamp, Timing, Usage, UsageEvent,
 };
 
 const NOW: Timestamp = Timestamp(1_795_485_029_123_000);
@@ -189,4 +189,80 @@ fn every_metric_is_defined_once() {
         let name = format!("campanile.usage.{}", meter.name());
         assert!(once.contains(&&*name), "{name}");
     }
+}
+
+#[test]
+fn how_sinks_stand_is_told_to_the_unit() {
+    let prometheus = PrometheusRecorder::new();
+    let sink = MetricsSink::new(prometheus.clone());
+    let mut jsonl = Stats::new("jsonl");
+    (jsonl.opened, jsonl.written, jsonl.pending) = (100, 80, 5);
+    jsonl.lost = vec![(LossReason::Full, 12), (LossReason::TooLarge, 3)];
+    let mut other = Stats::new("jsonl");
+    (other.opened, other.degraded) = (1, true);
+    other.lost = vec![(LossReason::Full, 1)];
+
+    sink.hear(&[jsonl.clone(), Stats::new("console")]);
+    sink.hear(&[jsonl, Stats::new("console"), other]);
+
+    let text = prometheus.render();
+    for line in [
+        "campanile_sink_events_total{sink=\"jsonl\"} 101",
+        "campanile_sink_written_total{sink=\"jsonl\"} 80",
+        "campanile_sink_pending{sink=\"jsonl\"} 5",
+        "campanile_sink_degraded{sink=\"jsonl\"} 1",
+        "campanile_lost_total{sink=\"jsonl\",reason=\"full\"} 13",
+        "campanile_lost_total{sink=\"jsonl\",reason=\"too_large\"} 3",
+        "campanile_sink_events_total{sink=\"console\"} 0",
+    ] {
+        assert_has(&text, line);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_sessions_make_no_series() {
+    let prometheus = PrometheusRecorder::new();
+    let sink = MetricsSink::new(prometheus.clone());
+    let mut sizes = Vec::new();
+
+    for n in 0..100_000_u32 {
+        let id = SessionId::new(&format!("session-{n}")).unwrap();
+        let mut call = call(vec![attempt("gpt-4o-mini", usd("0.0003"))]);
+        call.session = Some(id.clone());
+        sink.record(&Event::Session(Box::new(SessionEvent::start(id, NOW))));
+        sink.record(&Event::Call(Box::new(call)));
+        if [0, 99_999].contains(&n) {
+            let text = prometheus.render();
+            assert!(!text.contains("session-"), "{text}");
+            sizes.push((text.lines().count(), text.len()));
+        }
+    }
+
+    // The same lines; only their numbers have grown.
+    assert_eq!(sizes[0].0, sizes[1].0);
+    assert!(sizes[1].1 < 2 * sizes[0].1, "{sizes:?}");
+}
+
+#[test]
+fn models_without_end_keep_a_scrape_small() {
+    let prometheus = PrometheusRecorder::new();
+    let sink = MetricsSink::new(prometheus.clone());
+
+    for n in 0..20_000_u32 {
+        let model = format!("model-{n}");
+        let call = call(vec![attempt(&model, usd("0.0003"))]);
+        sink.record(&Event::Call(Box::new(call)));
+    }
+
+    let text = prometheus.render();
+    let series = |name: &str| text.lines().filter(|line| line.starts_with(name)).count();
+    let (calls, whole) = (series("campanile_calls_total{"), text.len());
+    assert!(calls <= 1_001, "{calls} series");
+    assert!(whole < 24 << 20, "a scrape of {whole} bytes");
+    let sum: u64 = text
+        .lines()
+        .filter(|line| line.starts_with("campanile_calls_total{"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(sum, 20_000, "nothing is lost in `other`");
 }
