@@ -8,6 +8,7 @@
 //!
 //! The proxy itself is `src/proxy.rs`.
 
+use campanile::Stop;
 use campanile_examples::proxy::router;
 use campanile_testkit::sim::OpenAi;
 use std::process::ExitCode;
@@ -51,9 +52,9 @@ async fn serve() -> Result<(), (String, u8)> {
     println(&format!(
         "http://{listen}/v1 passes on to {upstream}; Ctrl-C ends it"
     ));
+    let told = Stop::listen().map_err(failed)?;
     let stop = async {
-        // Without a handler there is nothing to wait for.
-        let _ = tokio::signal::ctrl_c().await;
+        told.signal().await;
     };
     let served = axum::serve(listener, router(&monitor, &upstream)).with_graceful_shutdown(stop);
     served.await.map_err(failed)?;

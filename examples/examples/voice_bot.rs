@@ -8,6 +8,7 @@
 //!
 //! The stacks are in `src/bot/stages.rs`: that is the part to copy.
 
+use campanile::Stop;
 use campanile::config::Config;
 use campanile_examples::bot::{Setup, Sounds, run};
 use std::process::ExitCode;
@@ -29,8 +30,20 @@ async fn main() -> ExitCode {
         Ok(monitor) => monitor,
         Err(error) => return complain(&error.to_string(), 2),
     };
-    let ran = run(&setup, &monitor).await;
+    let stop = match Stop::listen() {
+        Ok(stop) => stop,
+        Err(error) => return complain(&error.to_string(), 1),
+    };
+    let ran = tokio::select! {
+        ran = run(&setup, &monitor) => Ok(ran),
+        signal = stop.signal() => Err(signal),
+    };
+    // Whatever ended it: what it has cost is in the ledger.
     monitor.close().await;
+    let ran = match ran {
+        Ok(ran) => ran,
+        Err(signal) => return complain(&format!("{signal}: ended early"), signal.status()),
+    };
     match ran {
         Ok(bill) => {
             if let Some(bill) = bill {

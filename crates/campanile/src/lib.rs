@@ -71,6 +71,8 @@ mod redactor;
 mod seal;
 mod setup;
 mod start;
+#[cfg(unix)]
+mod stop;
 mod summary;
 mod texts;
 
@@ -86,6 +88,8 @@ pub use presets::openai;
 pub use redactor::Masker;
 pub use setup::Setup;
 pub use start::{StartError, init};
+#[cfg(unix)]
+pub use stop::{Signal, Stop};
 pub use texts::{TextMode, Texts};
 pub use {
     campanile_pricing as pricing, campanile_protocols as protocols, campanile_redact as redaction,
@@ -96,3 +100,7 @@ pub use {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/ending.md")]
+struct Ending;

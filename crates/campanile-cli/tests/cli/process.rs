@@ -2,6 +2,7 @@
 
 use crate::support::Home;
 use campanile_cli::Terminal;
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -73,6 +74,32 @@ fn each_line_is_answered_before_the_next_one_comes() {
 
     assert!(child.wait().unwrap().success());
     assert!(home.dir().join("ledger/campanile.db").is_file());
+}
+
+#[test]
+fn sigterm_ends_the_input_and_all_that_was_taken_is_acknowledged() {
+    let home = Home::new();
+    let mut child = campanile(home.dir())
+        .arg("record")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for n in 1..=500 {
+        writeln!(input, r#"{{"id":"e{n}","usage":{{"input_tokens":{n}}}}}"#).unwrap();
+    }
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(output.next().unwrap().unwrap(), "ack e1 1");
+
+    // Its input stays open.
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+
+    let acknowledged = 1 + output.map(Result::unwrap).count();
+    assert!(child.wait().unwrap().success());
+    let dump = campanile(home.dir()).args(["ledger", "dump"]).output();
+    assert_eq!(text(&dump.unwrap().stdout).lines().count(), acknowledged);
 }
 
 #[test]

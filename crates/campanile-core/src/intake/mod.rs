@@ -25,6 +25,8 @@ use table::Table;
 
 /// How many bytes of log text may wait for the recorder.
 const MAX_LOG_BYTES: usize = 8 << 20;
+/// From so many on, who waits for the recorder asks itself whether there is one.
+const MANY: usize = 1 << 12;
 
 /// What layers and handles hold of a monitor: the clock, the table of open calls, and the way to the recorder.
 /// Cheap to clone.
@@ -43,6 +45,8 @@ struct Hub {
     gave_up: AtomicU64,
     logs_lost: AtomicU64,
     drains: AtomicUsize,
+    /// The process that has the recorder.
+    process: u32,
 }
 
 /// What is handed to the recorder, in the order in which it happened.
@@ -83,6 +87,7 @@ impl Intake {
             gave_up: AtomicU64::new(0),
             logs_lost: AtomicU64::new(0),
             drains: AtomicUsize::new(0),
+            process: std::process::id(),
         }))
     }
 
@@ -133,11 +138,25 @@ impl Intake {
 
     /// Puts something into the recorder's queue. What came first is taken first.
     pub fn hand_over(&self, handed: Handed) {
-        self.0
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(handed);
+        let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push(handed);
+        let waiting = queue.len();
+        drop(queue);
+        if waiting >= MANY && waiting.is_power_of_two() {
+            self.forget_if_forked();
+        }
+    }
+
+    /// In a child that was forked off there is no recorder: what waits would grow without end.
+    #[cold]
+    fn forget_if_forked(&self) {
+        if self.0.process == std::process::id() {
+            return;
+        }
+        let mut handed = Vec::new();
+        self.take(&mut handed);
+        // What goes with a handle may hand over more; a second round would find it.
+        drop(handed);
     }
 
     /// Hands a log line over, unless more than 8 MiB of them wait already: then it is counted as lost.
