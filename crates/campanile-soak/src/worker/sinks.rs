@@ -42,6 +42,10 @@ impl<S: Sink> Sink for Counted<S> {
     fn account(&self) -> Option<Stats> {
         self.sink.account()
     }
+
+    fn hear(&self, lanes: &[Stats]) {
+        self.sink.hear(lanes);
+    }
 }
 
 /// How the sink that misbehaves is just now.
@@ -172,6 +176,10 @@ impl Sink for Planted {
 
     fn account(&self) -> Option<Stats> {
         self.sink.account()
+    }
+
+    fn hear(&self, lanes: &[Stats]) {
+        self.sink.hear(lanes);
     }
 }
 
