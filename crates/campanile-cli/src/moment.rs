@@ -8,13 +8,18 @@ pub(crate) enum Moment {
     At(Timestamp),
     /// So many microseconds before now.
     Ago(i64),
+    /// Before everything.
+    Ever,
 }
 
 impl Moment {
-    /// Reads `2026-11-24T01:50:29Z`, `2026-11-24 01:50:29`, `2026-11-24 01:50` and `2026-11-24` (in UTC), `90s`, `30m`, `2h`, `7d`, `4w` (before now), `now`.
+    /// Reads `2026-11-24T01:50:29Z`, `2026-11-24 01:50:29`, `2026-11-24 01:50` and `2026-11-24` (in UTC), `90s`, `30m`, `2h`, `7d`, `4w` (before now), `now`, `ever`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text == "now" {
             return Ok(Self::Ago(0));
+        }
+        if text == "ever" {
+            return Ok(Self::Ever);
         }
         if let Some(span) = ago(text) {
             return Ok(Self::Ago(span));
@@ -28,6 +33,7 @@ impl Moment {
         match self {
             Self::At(at) => at,
             Self::Ago(span) => Timestamp(now.0.saturating_sub(span)),
+            Self::Ever => Timestamp(i64::MIN),
         }
     }
 }
@@ -62,6 +68,12 @@ fn ago(text: &str) -> Option<i64> {
     let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     let count: i64 = plain.then(|| number.parse().ok())??;
     count.checked_mul(seconds)?.checked_mul(1_000_000)
+}
+
+/// The first moment of the month of this one, in UTC.
+pub(crate) fn month_of(at: Timestamp) -> Timestamp {
+    let (_, _, day, micros) = at.civil();
+    Timestamp(at.0 - micros - (i64::from(day) - 1) * 86_400_000_000)
 }
 
 /// `2026-11-24 01:50:29` in UTC, for tables.
@@ -130,6 +142,13 @@ mod tests {
         ] {
             assert!(text(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_month_begins_with_its_first_day() {
+        let at = Timestamp(1_795_485_029_000_000);
+        assert_eq!(month_of(at).to_string(), "2026-11-01T00:00:00.000000Z");
+        assert_eq!(month_of(month_of(at)), month_of(at));
     }
 
     #[test]

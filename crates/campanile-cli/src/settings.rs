@@ -35,6 +35,11 @@ impl Settings {
         }
     }
 
+    /// The folder of the log files, whether it is there or not.
+    pub(crate) fn logs(&self) -> Result<PathBuf, Fault> {
+        Ok(self.config()?.sink.jsonl.dir)
+    }
+
     /// The ledger, for reading.
     pub(crate) fn reader(&self) -> Result<Reader, Fault> {
         Reader::open(self.ledger_path()?).map_err(Fault::usage)

@@ -15,6 +15,7 @@ mod session;
 mod sessions;
 mod sums;
 mod usage;
+mod which;
 
 use crate::{Io, fault::Fault, settings::Settings};
 
