@@ -1,6 +1,6 @@
 //! What sums are about: hour, stage, provider, model, outcome, labels; and sums by some of these.
 
-use super::{row::Labels, sketch::Sketch};
+use super::{numbers::Quick, row::Labels, sketch::Sketch};
 use campanile_core::{Outcome, Timing};
 use std::collections::HashMap;
 
@@ -49,7 +49,7 @@ impl Times {
 /// Sums by key; the last one is at hand, since neighbours are alike.
 #[derive(Debug)]
 pub(crate) struct Groups<K, T> {
-    at: HashMap<K, usize>,
+    at: HashMap<K, usize, Quick>,
     pub(crate) keys: Vec<K>,
     pub(crate) sums: Vec<T>,
     last: usize,
@@ -58,7 +58,7 @@ pub(crate) struct Groups<K, T> {
 impl<K, T> Default for Groups<K, T> {
     fn default() -> Self {
         Self {
-            at: HashMap::new(),
+            at: HashMap::default(),
             keys: Vec::new(),
             sums: Vec::new(),
             last: 0,

@@ -199,15 +199,29 @@ impl Seal {
     ) -> rusqlite::Result<i64> {
         self.0.clear();
         for column in columns {
-            match row.get_ref(column)? {
-                ValueRef::Null => self.0.push(0),
-                ValueRef::Integer(value) => self.int(value),
-                ValueRef::Text(bytes) => self.bytes(2, bytes),
-                ValueRef::Blob(bytes) => self.bytes(3, bytes),
-                ValueRef::Real(_) => self.0.push(4),
-            }
+            self.value(row.get_ref(column)?);
         }
         Ok(self.finish())
+    }
+
+    /// Whether values are what their last one, the checksum, says.
+    pub(super) fn fits(&mut self, values: &[ValueRef<'_>]) -> bool {
+        self.0.clear();
+        let Some((crc, values)) = values.split_last() else {
+            return false;
+        };
+        values.iter().for_each(|value| self.value(*value));
+        crc.as_i64().ok() == Some(self.finish())
+    }
+
+    fn value(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Null => self.0.push(0),
+            ValueRef::Integer(value) => self.int(value),
+            ValueRef::Text(bytes) => self.bytes(2, bytes),
+            ValueRef::Blob(bytes) => self.bytes(3, bytes),
+            ValueRef::Real(_) => self.0.push(4),
+        }
     }
 
     /// Whether a row is as it was written: its checksum is in the column `crc`, behind all others.

@@ -8,7 +8,7 @@ use crate::ledger::{
     sum::Portion,
 };
 use campanile_core::Outcome;
-use rusqlite::{Connection, OptionalExtension, Row, Rows};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, types::ValueRef};
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 /// The columns of a call.
@@ -28,24 +28,46 @@ pub(crate) struct RawCall {
 
 const CALL: &str =
     "SELECT id, at, stage, session, turn, outcome, run, failure, outside, body, crc FROM call";
-const CALL_CRC: usize = 10;
 const OPEN: &str = "SELECT call, at, stage, session, turn, crc, run FROM open";
 const PART: &str = "SELECT * FROM part";
-const PART_CRC: usize = 13;
+
+/// The columns of a row, each asked for once: that is what a scan costs.
+fn columns<'r, const N: usize>(row: &'r Row<'_>) -> rusqlite::Result<[ValueRef<'r>; N]> {
+    let mut values = [ValueRef::Null; N];
+    for (column, value) in values.iter_mut().enumerate() {
+        *value = row.get_ref(column)?;
+    }
+    Ok(values)
+}
+
+fn int(value: ValueRef<'_>) -> Option<i64> {
+    value.as_i64().ok()
+}
+
+fn blob(value: ValueRef<'_>) -> &[u8] {
+    value.as_blob().unwrap_or_default()
+}
+
+fn id(value: ValueRef<'_>) -> Option<[u8; 16]> {
+    blob(value).try_into().ok()
+}
 
 impl RawCall {
-    /// Reads a call that is over into room that was used before.
-    fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        self.at = row.get(1)?;
-        self.stage = row.get(2)?;
-        self.session = row.get(3)?;
-        self.turn = row.get(4)?;
-        self.outcome = outcome_of(row.get(5)?);
-        self.outside = row.get(8)?;
+    /// Takes a call that is over, as it was written, into room that was used before. `false`: it makes no sense.
+    fn take(&mut self, columns: &[ValueRef<'_>; 11]) -> bool {
+        let [_, at, stage, session, turn, outcome, _, _, outside, body, _] = *columns;
+        let known = int(outcome).and_then(|outcome| outcome_of(u8::try_from(outcome).ok()?));
+        let (Some(at), Some(stage), Some(outcome)) = (int(at), int(stage), known) else {
+            return false;
+        };
+        (self.at, self.stage, self.session) = (at, stage, int(session));
+        self.turn = int(turn).and_then(|turn| u32::try_from(turn).ok());
+        self.outcome = Some(outcome);
+        self.outside = outside.as_str().ok().map(str::to_owned);
         self.body.clear();
-        self.body.extend_from_slice(row.get_ref(9)?.as_blob()?);
+        self.body.extend_from_slice(blob(body));
         self.whole = true;
-        Ok(())
+        true
     }
 
     pub(crate) fn glance(&self) -> Glance<'_> {
@@ -70,21 +92,38 @@ pub(crate) struct RawPart {
 }
 
 impl RawPart {
-    /// Reads into room that was used before.
-    fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        self.n = row.get(1)?;
-        self.provider = row.get(4)?;
-        self.model = row.get(5)?;
-        self.flags = row.get(6)?;
-        let more: (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
-        self.cost = amount(row.get(7)?, row.get(8)?, more.0.zip(more.1));
-        let usage = row.get_ref(11)?.as_blob_or_null()?;
-        self.has_usage = usage.is_some();
+    /// Takes a part, as it was written, into room that was used before. `false`: it makes no sense.
+    fn take(&mut self, columns: &[ValueRef<'_>; 14]) -> bool {
+        let [
+            _,
+            n,
+            _,
+            _,
+            provider,
+            model,
+            flags,
+            pico,
+            rest,
+            more,
+            more_rest,
+            usage,
+            body,
+            _,
+        ] = *columns;
+        let small = int(n).and_then(|n| u32::try_from(n).ok());
+        let flags = int(flags).and_then(|flags| u8::try_from(flags).ok());
+        let (Some(n), Some(flags)) = (small, flags) else {
+            return false;
+        };
+        (self.n, self.flags) = (n, flags);
+        (self.provider, self.model) = (int(provider), int(model));
+        self.cost = amount(int(pico), int(rest), int(more).zip(int(more_rest)));
+        self.has_usage = usage != ValueRef::Null;
         self.usage.clear();
-        self.usage.extend_from_slice(usage.unwrap_or_default());
+        self.usage.extend_from_slice(blob(usage));
         self.body.clear();
-        self.body.extend_from_slice(row.get_ref(12)?.as_blob()?);
-        Ok(())
+        self.body.extend_from_slice(blob(body));
+        true
     }
 
     pub(crate) fn portion(&self, call: Option<Outcome>) -> Portion<'_> {
@@ -233,14 +272,12 @@ impl<'a> Calls<'a> {
     /// Reads the next one. `false`: there is none.
     fn next(&mut self, damage: &mut Damage) -> rusqlite::Result<bool> {
         while let Some(row) = self.rows.next()? {
-            let id = row.get_ref(0)?.as_blob().ok();
-            let id: Option<[u8; 16]> = id.and_then(|id| id.try_into().ok());
+            let columns = columns(row)?;
             // Pages that were damaged may show a row twice.
-            let next = id.filter(|id| !self.any || *id > self.call.id);
+            let next = id(columns[0]).filter(|id| !self.any || *id > self.call.id);
             match next {
-                Some(id) if self.seal.holds(row, CALL_CRC)? => {
+                Some(id) if self.seal.fits(&columns) && self.call.take(&columns) => {
                     (self.call.id, self.any) = (id, true);
-                    self.call.read(row)?;
                     return Ok(true);
                 }
                 _ => damage.calls += 1,
@@ -291,22 +328,14 @@ impl<'a> Parts<'a> {
             return Ok(());
         };
         self.more = true;
-        let call = row
-            .get_ref(0)?
-            .as_blob()
-            .ok()
-            .and_then(|id| id.try_into().ok());
-        let call = match self.seal.holds(row, PART_CRC)? {
-            true => call.filter(|call| first || *call >= last.0),
+        let columns = columns(row)?;
+        let call = match self.seal.fits(&columns) && self.next.take(&columns) {
+            true => id(columns[0]).filter(|call| first || *call >= last.0),
             false => None,
         };
-        self.next.sound = call.is_some();
         // What was damaged stands where it is, whatever it says.
         self.next.call = call.unwrap_or(last.0);
-        if self.next.sound {
-            self.next.read(row)?;
-            self.next.sound = first || (self.next.call, self.next.n) > last;
-        }
+        self.next.sound = call.is_some() && (first || (self.next.call, self.next.n) > last);
         Ok(())
     }
 
