@@ -37,6 +37,7 @@ mod codec;
 mod error;
 mod fill;
 mod forget;
+mod log;
 mod numbers;
 mod place;
 mod reader;

@@ -1,6 +1,7 @@
 //! Reading a ledger, while others write it or when nobody does.
 
 mod call;
+mod census;
 mod errors;
 mod fold;
 mod latency;
@@ -20,7 +21,7 @@ pub use report::{Report, ReportRow};
 pub use session::{LedgerTurn, SessionDetail, SessionRow, TurnSegment};
 pub use stats::LedgerStats;
 
-pub(super) use scan::{RawCall, RawPart, scan};
+pub(super) use scan::{RawCall, RawPart, columns, scan};
 
 use call::each_call;
 use errors::failure_groups;
@@ -30,7 +31,7 @@ use report::report;
 use session::{session_rows, turns};
 
 use super::{
-    LedgerError, LedgerErrorKind, schema,
+    LedgerError, LedgerErrorKind, log, run, schema,
     store::Dictionary,
     verify::{self, Problem},
 };
@@ -103,7 +104,11 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn report(&self, query: &Query) -> Result<Report, LedgerError> {
-        self.view(|conn, version| report(conn, version, query))
+        self.view(|conn, version| {
+            let mut report = report(conn, version, query)?;
+            report.damaged += self.lost_frames(conn);
+            Ok(report)
+        })
     }
 
     /// How long calls took by the dimensions of `query`, and turns: sketches with a stated error.
@@ -112,7 +117,11 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn latency(&self, query: &Query) -> Result<Latency, LedgerError> {
-        self.view(|conn, version| latency(conn, version, query))
+        self.view(|conn, version| {
+            let mut latency = latency(conn, version, query)?;
+            latency.damaged += self.lost_frames(conn);
+            Ok(latency)
+        })
     }
 
     /// Sessions, the latest first. Calls that belong to none are not among them.
@@ -186,8 +195,19 @@ impl Reader {
                 }
                 flow = each(&fold.to_json(&names));
             }
-            Ok(damaged)
+            Ok(damaged + self.lost_frames(conn))
         })
+    }
+
+    /// How many frames of SQLite's log cannot be read, where nobody writes it: what they held is missing.
+    fn lost_frames(&self, conn: &Connection) -> u64 {
+        if run::any_alive(conn, &self.path).unwrap_or(false) {
+            return 0;
+        }
+        match log::check(&wal_path(&self.path)) {
+            Ok(Some(torn)) => torn.lost + 1,
+            _ => 0,
+        }
     }
 
     /// Failed calls by fingerprint, the most frequent first.
@@ -199,13 +219,20 @@ impl Reader {
         self.view(|conn, _| failure_groups(conn, query))
     }
 
-    /// Looks at every row: checksums, sums of days, the pages of the file. Empty: all is well.
+    /// Looks at every row: checksums, sums of days, the pages of the file, and, where no process writes it, SQLite's
+    /// log. Empty: all is well.
     ///
     /// # Errors
     ///
     /// When not even that can be read.
     pub fn verify(&self) -> Result<Vec<Problem>, LedgerError> {
-        self.view(verify::verify)
+        self.view(|conn, version| {
+            let mut problems = verify::verify(conn, version)?;
+            if !run::any_alive(conn, &self.path).unwrap_or(false) {
+                verify::log(&wal_path(&self.path), &mut problems);
+            }
+            Ok(problems)
+        })
     }
 
     /// How large it is.

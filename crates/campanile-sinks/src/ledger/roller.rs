@@ -128,6 +128,8 @@ impl Roller {
                 break;
             }
         }
+        // The writer is the last one to close the file: it takes the log away.
+        self.conn = None;
         self.shared.rolled();
     }
 

@@ -13,7 +13,7 @@ mod timing;
 mod turn;
 
 pub(crate) use bounds::Bounds;
-pub(crate) use call::{CallDetail, CallRow, Glance, Labels, outcome_of};
+pub(crate) use call::{CallDetail, CallRow, Glance, Labels, outcome_of, with_parts};
 pub(crate) use failure::{FailureRow, FailureTexts};
 pub(crate) use part::{INEXACT, PartDetail, PartRow, Scratch, UNPRICED, is_wasted, part_outcome};
 pub(crate) use reason::unpack_reasons;

@@ -110,3 +110,16 @@ pub(super) fn close_dead(
     }
     Ok(())
 }
+
+/// Whether a process that writes this ledger lives.
+pub(super) fn any_alive(conn: &Connection, path: &Path) -> rusqlite::Result<bool> {
+    let keys: Vec<String> = conn
+        .prepare("SELECT key FROM run WHERE ended_at IS NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let held = |key: &String| {
+        let file = File::open(lock_path(path, key));
+        file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+    };
+    Ok(keys.iter().any(held))
+}

@@ -204,14 +204,19 @@ impl Seal {
         Ok(self.finish())
     }
 
+    /// The same, of values that were read.
+    pub(super) fn of_values(&mut self, values: &[ValueRef<'_>]) -> i64 {
+        self.0.clear();
+        values.iter().for_each(|value| self.value(*value));
+        self.finish()
+    }
+
     /// Whether values are what their last one, the checksum, says.
     pub(super) fn fits(&mut self, values: &[ValueRef<'_>]) -> bool {
-        self.0.clear();
         let Some((crc, values)) = values.split_last() else {
             return false;
         };
-        values.iter().for_each(|value| self.value(*value));
-        crc.as_i64().ok() == Some(self.finish())
+        crc.as_i64().ok() == Some(self.of_values(values))
     }
 
     fn value(&mut self, value: ValueRef<'_>) {

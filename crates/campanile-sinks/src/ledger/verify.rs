@@ -210,6 +210,19 @@ fn name_of(day: i64) -> String {
     campanile_core::Timestamp(day.saturating_mul(86_400_000_000)).to_string()[..10].to_owned()
 }
 
+/// Looks at SQLite's log, which SQLite reads to the first damaged frame, without a word about the rest.
+pub(super) fn log(wal: &std::path::Path, problems: &mut Vec<Problem>) {
+    let what = match super::log::check(wal) {
+        Ok(None) => return,
+        Ok(Some(torn)) => format!(
+            "frame {} cannot be read, and {} behind it are lost: damaged, or never synced before a power cut",
+            torn.frame, torn.lost
+        ),
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    problems.push(Problem::new("log", "", what));
+}
+
 /// Lets SQLite check its own structures.
 fn pages(conn: &Connection, problems: &mut Vec<Problem>) -> rusqlite::Result<()> {
     let mut statement = conn.prepare("PRAGMA integrity_check(20)")?;

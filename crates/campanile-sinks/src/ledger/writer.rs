@@ -232,6 +232,8 @@ impl Writer {
 /// However it ends: nobody waits for a writer that is gone.
 impl Drop for Writer {
     fn drop(&mut self) {
+        // Closed before anybody hears that it is: the file is whole then, without a log beside it.
+        self.store = None;
         self.shared.close();
     }
 }

@@ -209,7 +209,9 @@ fn turn_hours(
     let mut seal = Seal::default();
     while let Some(row) = rows.next()? {
         let hour: i64 = row.get(0)?;
-        let sum = match query.has_hour(hour) && seal.holds(row, 2)? {
+        let start = hour.saturating_mul(HOUR_US);
+        let whole = query.has_all(start, start.saturating_add(HOUR_US));
+        let sum = match whole && seal.holds(row, 2)? {
             true => TurnSum::unpack(row.get_ref(1)?.as_blob()?),
             false => None,
         };

@@ -1,6 +1,7 @@
 //! Which sums answer a question, and which calls have to be looked at one by one.
 
 use super::{
+    census::Census,
     query::{Filter, Query},
     scan::{Damage, RawCall, RawPart, scan},
 };
@@ -99,10 +100,11 @@ impl Plan {
         filter: &Filter<'_>,
         tally: &mut T,
     ) -> rusqlite::Result<Damage> {
+        let mut census = Census::default();
         for slice in &self.slices {
-            slice.run(filter, tally);
+            slice.run(filter, tally, &mut census);
         }
-        self.calls(conn, |call, parts| {
+        self.look(conn, filter.query, census, |call, parts| {
             one_by_one(call, parts, filter, tally);
             ControlFlow::Continue(())
         })
@@ -112,6 +114,17 @@ impl Plan {
     pub(super) fn calls(
         &self,
         conn: &Connection,
+        query: &Query,
+        each: impl FnMut(&RawCall, &[RawPart]) -> ControlFlow<()>,
+    ) -> rusqlite::Result<Damage> {
+        self.look(conn, query, Census::default(), each)
+    }
+
+    fn look(
+        &self,
+        conn: &Connection,
+        query: &Query,
+        mut census: Census,
         mut each: impl FnMut(&RawCall, &[RawPart]) -> ControlFlow<()>,
     ) -> rusqlite::Result<Damage> {
         let mut damage = Damage::default();
@@ -119,16 +132,21 @@ impl Plan {
         for span in self.spans() {
             damage += scan(conn, span, |call, parts| {
                 let flow = match self.leaves(call) {
-                    true => each(call, parts),
+                    true => {
+                        census.call(call, parts.len());
+                        each(call, parts)
+                    }
                     false => ControlFlow::Continue(()),
                 };
                 broken |= flow.is_break();
                 flow
             })?;
             if broken {
-                break;
+                return Ok(damage);
             }
         }
+        // What slices pass over was not counted: it is on days of which not all was asked for.
+        census.compare(conn, query, &mut damage)?;
         Ok(damage)
     }
 
@@ -186,7 +204,7 @@ impl Slice {
         }
     }
 
-    fn run<T: Tally>(&self, filter: &Filter<'_>, tally: &mut T) {
+    fn run<T: Tally>(&self, filter: &Filter<'_>, tally: &mut T, census: &mut Census) {
         let mut times = Unpack(&self.times);
         let Some(mut sums) = SliceReader::new(&self.sums, self.hour.saturating_mul(HOUR_US)) else {
             return;
@@ -197,6 +215,7 @@ impl Slice {
                 true => read_times(&mut times).unwrap_or_default(),
                 false => Times::default(),
             };
+            census.sum(place.at, &sum);
             if filter.takes(&place) {
                 tally.many(&place, &sum, &times);
             }

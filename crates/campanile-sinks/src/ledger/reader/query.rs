@@ -124,13 +124,10 @@ impl Query {
             || self.until.is_some_and(|until| first >= until.micros())
     }
 
-    /// Whether all of an hour is asked for.
-    pub(super) fn has_hour(&self, hour: i64) -> bool {
-        let start = hour.saturating_mul(HOUR_US);
-        self.since.is_none_or(|since| start >= since.micros())
-            && self
-                .until
-                .is_none_or(|until| start.saturating_add(HOUR_US) <= until.micros())
+    /// Whether everything from `first` to before `end` is asked for.
+    pub(super) fn has_all(&self, first: i64, end: i64) -> bool {
+        self.since.is_none_or(|since| first >= since.micros())
+            && self.until.is_none_or(|until| end <= until.micros())
     }
 
     /// The first and the last hour that may hold what is asked for.

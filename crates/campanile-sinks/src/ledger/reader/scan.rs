@@ -32,7 +32,7 @@ const OPEN: &str = "SELECT call, at, stage, session, turn, crc, run FROM open";
 const PART: &str = "SELECT * FROM part";
 
 /// The columns of a row, each asked for once: that is what a scan costs.
-fn columns<'r, const N: usize>(row: &'r Row<'_>) -> rusqlite::Result<[ValueRef<'r>; N]> {
+pub(crate) fn columns<'r, const N: usize>(row: &'r Row<'_>) -> rusqlite::Result<[ValueRef<'r>; N]> {
     let mut values = [ValueRef::Null; N];
     for (column, value) in values.iter_mut().enumerate() {
         *value = row.get_ref(column)?;
@@ -186,8 +186,7 @@ pub(crate) fn scan(
             break;
         }
         let here = parts.gather(calls.call.id, &mut damage)?;
-        let promised = calls.call.glance().parts.unwrap_or(0);
-        calls.call.whole = parts.whole && here >= promised as usize;
+        parts.promise(&mut calls.call, here, &mut damage);
         if each(&calls.call, &parts.room[..here]).is_break() {
             return Ok(damage);
         }
@@ -223,8 +222,7 @@ pub(crate) fn look_up(
         calls.call = call;
     }
     let here = parts.gather(*id, damage)?;
-    let promised = calls.call.glance().parts.unwrap_or(0);
-    calls.call.whole = parts.whole && here >= promised as usize;
+    parts.promise(&mut calls.call, here, damage);
     Ok(each(&calls.call, &parts.room[..here]))
 }
 
@@ -337,6 +335,15 @@ impl<'a> Parts<'a> {
         self.next.call = call.unwrap_or(last.0);
         self.next.sound = call.is_some() && (first || (self.next.call, self.next.n) > last);
         Ok(())
+    }
+
+    /// Notes whether the parts that were gathered are those that the call had.
+    fn promise(&self, call: &mut RawCall, here: usize, damage: &mut Damage) {
+        let promised = call.glance().parts.map_or(here, |parts| parts as usize);
+        call.whole = self.whole && here == promised;
+        if self.whole {
+            damage.parts += promised.abs_diff(here) as u64;
+        }
     }
 
     /// Moves the sound parts of one call into `room`, and says how many they are.

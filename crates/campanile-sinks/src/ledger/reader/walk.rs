@@ -37,7 +37,7 @@ pub(super) fn walk(
         }
         return Ok(damage);
     }
-    Plan::calls_in(conn, version, filter.query)?.calls(conn, taken)
+    Plan::calls_in(conn, version, filter.query)?.calls(conn, filter.query, taken)
 }
 
 /// Whether a call is asked for: by what it is, and by who served its last attempt.

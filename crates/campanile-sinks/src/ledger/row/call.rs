@@ -14,7 +14,7 @@ pub(crate) struct CallDetail<'a> {
     pub(crate) redactions: Vec<(&'a str, u32)>,
     pub(crate) labels: Vec<(&'a str, &'a str)>,
     pub(crate) observer_failed: u32,
-    /// How many attempts it had at least; `None`: nobody has counted.
+    /// How many attempts it has; `None`: nobody has counted.
     pub(crate) parts: Option<u32>,
 }
 
@@ -125,6 +125,19 @@ impl<'a> CallDetail<'a> {
         }
         Some(detail)
     }
+}
+
+/// The body of a call, saying that it has `parts` attempts; `None` where it says so already.
+pub(crate) fn with_parts(body: &[u8], parts: u32) -> Option<Vec<u8>> {
+    let mut from = Unpack(body);
+    let flags = from.byte()?;
+    if flags & 128 != 0 && from.small()? == parts {
+        return None;
+    }
+    let mut out = vec![flags | 128];
+    out.uint(parts.into());
+    out.extend_from_slice(from.0);
+    Some(out)
 }
 
 /// What sums need of the body of a call.

@@ -92,15 +92,19 @@ impl Tx<'_> {
         if !self.call_rows.many[size].run()? {
             return Ok(false);
         }
+        let mut had_parts = Vec::new();
         for (id, at) in &rows {
             self.touch(id, *at);
             self.days.entry(day_of(*at)).or_default().calls += 1;
-            if self.any_open {
-                self.close(id)?;
+            if self.any_open && self.close(id)? {
+                had_parts.push(*id);
             }
         }
         for parts in parts.chunks(TOGETHER[size]) {
             self.parts(size, parts)?;
+        }
+        for id in &had_parts {
+            self.recount(id)?;
         }
         Ok(true)
     }
@@ -120,12 +124,13 @@ impl Tx<'_> {
         Ok(ids)
     }
 
-    /// Takes a call out of those that have parts and are not over.
-    fn close(&mut self, id: &[u8; 16]) -> rusqlite::Result<()> {
-        self.conn
+    /// Takes a call out of those that have parts and are not over. `false`: it was none of them.
+    fn close(&mut self, id: &[u8; 16]) -> rusqlite::Result<bool> {
+        let gone = self
+            .conn
             .prepare_cached("DELETE FROM open WHERE call = ?1")?
             .execute([&id[..]])?;
-        Ok(())
+        Ok(gone > 0)
     }
 
     /// Binds a call to the insert of single rows, or to that of several as one of them.
@@ -145,6 +150,7 @@ impl Tx<'_> {
         let id = row.id.0.to_be_bytes();
         self.bind_call(None, row)?;
         let mut created = self.call_rows.one.run()?;
+        let mut replaced = false;
         if created {
             self.days.entry(day_of(row.at)).or_default().calls += 1;
         } else if row.outcome != Outcome::Crashed && row.outside.is_none() {
@@ -156,6 +162,7 @@ impl Tx<'_> {
                 .query_row((&id[..], Outcome::Crashed as i64), |row| row.get(0))
                 .optional()?;
             if let Some(at) = crashed {
+                replaced = true;
                 let replace =
                     "INSERT OR REPLACE INTO call VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)";
                 let ids = self.call_ids(row)?;
@@ -170,22 +177,20 @@ impl Tx<'_> {
         }
         if created {
             self.touch(&id, row.at);
-            if self.any_open {
-                self.close(&id)?;
-            }
+            self.was_open = replaced || (self.any_open && self.close(&id)?);
         }
         Ok(created)
     }
 
-    /// Notes that a call has parts and is not over.
-    pub(super) fn open(&mut self, row: &CallRow<'_>) -> rusqlite::Result<()> {
+    /// Notes that a call has parts and is not over. `true`: it is over.
+    pub(super) fn open(&mut self, row: &CallRow<'_>) -> rusqlite::Result<bool> {
         let id = row.id.0.to_be_bytes();
         let over = self
             .conn
             .prepare_cached("SELECT 1 FROM call WHERE id = ?1")?
             .exists([&id[..]])?;
         if over {
-            return Ok(());
+            return Ok(true);
         }
         let stage = self.names.id(row.stage)?;
         let session = self.session(row.session)?;
@@ -205,6 +210,6 @@ impl Tx<'_> {
         )?;
         self.touch(&id, row.at);
         self.any_open = true;
-        Ok(())
+        Ok(false)
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn close_run(
         if tx.call_rows.one.run()? {
             if let Ok(id) = id.as_slice().try_into() {
                 tx.touch(id, *at);
+                tx.recount(id)?;
             }
             tx.days.entry(day_of(*at)).or_default().calls += 1;
         }

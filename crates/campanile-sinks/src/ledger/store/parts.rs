@@ -1,15 +1,16 @@
 //! Rows of parts: of each the highest revision.
 
 use super::{
-    amount::{amount, columns},
+    amount::{amount, columns as amounts},
     insert::put,
     tx::{TOGETHER, Tx},
 };
 use crate::ledger::{
-    row::{Bounds, PartRow},
+    reader::columns,
+    row::{Bounds, PartRow, with_parts},
     schema::{Val, day_of},
 };
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, types::ValueRef};
 
 pub(super) const PART_COLUMNS: usize = 14;
 
@@ -20,7 +21,7 @@ fn part_values<'v>(
     [provider, model]: [Option<i64>; 2],
     body: &'v [u8],
 ) -> [Val<'v>; PART_COLUMNS - 1] {
-    let [pico, rest, more_pico, more_rest] = columns(part.cost);
+    let [pico, rest, more_pico, more_rest] = amounts(part.cost);
     [
         Val::Blob(call),
         Val::Int(part.n.into()),
@@ -36,6 +37,17 @@ fn part_values<'v>(
         part.usage.map_or(Val::Null, Val::Blob),
         Val::Blob(body),
     ]
+}
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// The call has one more.
+    New,
+    /// It took the place of an older revision.
+    Newer,
+    /// One as new, or newer, was there.
+    Not,
 }
 
 impl Tx<'_> {
@@ -68,11 +80,12 @@ impl Tx<'_> {
         call: &[u8; 16],
         at: i64,
         part: &PartRow<'_>,
-    ) -> rusqlite::Result<bool> {
+    ) -> rusqlite::Result<Written> {
         self.bind_part(None, call, at, part)?;
-        if !self.part_rows.one.run()? {
+        let new = self.part_rows.one.run()?;
+        if !new {
             let Some((day, cost)) = older(self.conn, call, part)? else {
-                return Ok(false);
+                return Ok(Written::Not);
             };
             let replace = "INSERT OR REPLACE INTO part VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
             let ids = self.part_ids(part)?;
@@ -87,7 +100,35 @@ impl Tx<'_> {
         }
         self.touch(call, at);
         self.days.entry(day_of(at)).or_default().part(part.cost);
-        Ok(true)
+        Ok(match new {
+            true => Written::New,
+            false => Written::Newer,
+        })
+    }
+
+    /// Has a call that is over say how many parts it has: a reader must notice that one is gone.
+    pub(super) fn recount(&mut self, call: &[u8; 16]) -> rusqlite::Result<()> {
+        let count: u32 = self
+            .conn
+            .prepare_cached("SELECT count(*) FROM part WHERE call = ?1")?
+            .query_row([&call[..]], |row| row.get(0))?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT * FROM call WHERE id = ?1")?;
+        let mut rows = statement.query([&call[..]])?;
+        let Some(row) = rows.next()? else {
+            return Ok(());
+        };
+        let Some(body) = with_parts(row.get_ref(9)?.as_blob()?, count) else {
+            return Ok(());
+        };
+        let mut columns = columns::<11>(row)?;
+        columns[9] = ValueRef::Blob(&body);
+        let crc = self.seal.of_values(&columns[..10]);
+        self.conn
+            .prepare_cached("UPDATE call SET body = ?2, crc = ?3 WHERE id = ?1")?
+            .execute((&call[..], &body, crc))?;
+        Ok(())
     }
 
     /// Binds a part to the insert of single rows, or to that of several as one of them.

@@ -5,7 +5,7 @@ use super::{
     days::DayChange,
     insert::{Inserts, put},
     names::Names,
-    parts::PART_COLUMNS,
+    parts::{PART_COLUMNS, Written},
     touched::{Hours, Touched},
 };
 use crate::ledger::{
@@ -38,6 +38,8 @@ pub(super) struct Tx<'a> {
     pub(super) part_rows: Inserts<'a>,
     /// Whether any call may be in `open`.
     pub(super) any_open: bool,
+    /// The call that was written last was in `open`.
+    pub(super) was_open: bool,
     pub(super) hours: &'a mut Hours,
     pub(super) touched: Touched,
     pub(super) turn_hours: BTreeMap<i64, TurnSum>,
@@ -71,6 +73,7 @@ impl<'a> Tx<'a> {
             call_rows: Inserts::new(conn, "call", CALL_COLUMNS)?,
             part_rows: Inserts::new(conn, "part", PART_COLUMNS)?,
             any_open,
+            was_open: false,
             hours,
             touched: Touched::default(),
             turn_hours: BTreeMap::new(),
@@ -103,22 +106,39 @@ impl<'a> Tx<'a> {
         };
         // Behind an id from outside stands one event: what comes again under it changes nothing.
         let parts = if once && !created { 0 } else { from.uint()? };
+        let id = row.id.0.to_be_bytes();
+        // It may have parts that its end does not tell of, or another call with its id has ended before.
+        let mut recount = !created || std::mem::take(&mut self.was_open);
+        let mut grown = false;
         for _ in 0..parts {
             let part = PartRow::unpack(from)?;
-            if let Err(error) = self.part(&row.id.0.to_be_bytes(), row.at, &part) {
-                return Some(Err(error));
+            match self.part(&id, row.at, &part) {
+                Ok(written) => grown |= written == Written::New,
+                Err(error) => return Some(Err(error)),
             }
         }
-        Some(Ok(created))
+        recount &= created || grown;
+        match recount.then(|| self.recount(&id)) {
+            Some(Err(error)) => Some(Err(error)),
+            _ => Some(Ok(created)),
+        }
     }
 
     fn usage_entry(&mut self, from: &mut Unpack<'_>) -> Option<rusqlite::Result<bool>> {
         let row = CallRow::unpack(from)?;
         let part = PartRow::unpack(from)?;
-        Some(
-            self.open(&row)
-                .and_then(|()| self.part(&row.id.0.to_be_bytes(), row.at, &part)),
-        )
+        Some(self.usage(&row, &part))
+    }
+
+    /// Writes usage of a call that is open, or that has ended before.
+    fn usage(&mut self, row: &CallRow<'_>, part: &PartRow<'_>) -> rusqlite::Result<bool> {
+        let id = row.id.0.to_be_bytes();
+        let over = self.open(row)?;
+        let written = self.part(&id, row.at, part)?;
+        if over && written == Written::New {
+            self.recount(&id)?;
+        }
+        Ok(written != Written::Not)
     }
 
     fn alert_entry(&mut self, from: &mut Unpack<'_>) -> Option<rusqlite::Result<bool>> {
