@@ -1,13 +1,13 @@
 //! A budget or a rule fires.
 
 use crate::{Cost, LocalTime, Money, Name, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A budget or a rule fires.
 ///
 /// Its [`Display`](fmt::Display) is the line that people read: on the console, in a chat, in a mail of cron.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct AlertEvent {
     /// The same for the same rule, window and threshold: an alert is raised once. Who is told twice knows it by this.
@@ -43,7 +43,7 @@ pub struct AlertEvent {
 }
 
 /// What an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AlertKind {

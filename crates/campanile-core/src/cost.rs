@@ -1,7 +1,7 @@
 //! What usage costs: an exact amount, or a range that holds it.
 
 use crate::{Meter, Money, Name};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// Usage at a price. Equal bounds mean that the amount is exact. The default is the cost of nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +165,29 @@ impl Serialize for Cost {
             map.serialize_entry("why", &self.why)?;
         }
         map.end()
+    }
+}
+
+/// Reads the bounds and the book of what is written above; reasons are left out.
+impl<'de> Deserialize<'de> for Cost {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            usd: Option<Money>,
+            at_least: Option<Money>,
+            at_most: Option<Money>,
+            #[serde(default)]
+            book: Name,
+        }
+        let written = Written::deserialize(deserializer)?;
+        let at_least = written.usd.or(written.at_least);
+        Ok(Self {
+            at_least: at_least
+                .ok_or_else(|| D::Error::custom("an amount has `usd` or `at_least`"))?,
+            at_most: written.usd.or(written.at_most),
+            book: written.book,
+            ..Self::default()
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Exact amounts.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 
 /// An amount of US dollars in *grains*: 1 USD = 3.6 × 10²¹ grains.
@@ -199,6 +199,13 @@ impl fmt::Display for Money {
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(decimal(*self, &mut [0; LONGEST]))
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_usd(&text).ok_or_else(|| D::Error::custom("this is no decimal amount"))
     }
 }
 

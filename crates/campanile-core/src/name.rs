@@ -1,6 +1,6 @@
 //! Names from outside: models, providers, codes.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{fmt, ops::Deref, sync::Arc};
 
 /// The longest name that is kept.
@@ -122,6 +122,17 @@ impl fmt::Debug for Name {
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self)
+    }
+}
+
+/// An empty one is what [`Name::default`] writes.
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.is_empty() {
+            true => Ok(Self::default()),
+            false => Self::outside(&text).ok_or_else(|| D::Error::custom("this is no name")),
+        }
     }
 }
 

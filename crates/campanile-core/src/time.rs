@@ -1,6 +1,6 @@
 //! Moments and spans, and the one [`Clock`] that reads them.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// A moment of the monotonic clock: nanoseconds since an origin that only its own clock knows.
@@ -270,6 +270,30 @@ impl fmt::Display for LocalTime {
                 write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
             }
         }
+    }
+}
+
+impl LocalTime {
+    /// Reads a moment of RFC 3339 with its offset, as [`Timestamp::read`] does.
+    #[must_use]
+    pub fn read(text: &[u8]) -> Option<Self> {
+        let at = Timestamp::read(text)?;
+        let (_, zone) = fraction(text.get(19..)?)?;
+        let offset_s = i32::try_from(offset(zone)?).ok()?;
+        Some(Self { at, offset_s })
+    }
+}
+
+impl<'de> Deserialize<'de> for LocalTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::read(text.as_bytes()).ok_or_else(|| D::Error::custom("this is no moment of RFC 3339"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        LocalTime::deserialize(deserializer).map(|time| time.at)
     }
 }
 

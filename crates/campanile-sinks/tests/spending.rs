@@ -8,6 +8,7 @@ use campanile_core::{
 };
 use campanile_sinks::ledger::{
     AlertBook, Count, Dimension, Durability, Ledger, LedgerOptions, Query, Reader, Spend, Spending,
+    Target,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,7 +231,7 @@ fn after(seconds: i64) -> Timestamp {
     Timestamp(NOW.0 + seconds * 1_000_000)
 }
 
-const PAGER: &[Name] = &[Name::from_static("pager")];
+const PAGER: &[Target] = &[(Name::from_static("pager"), NOW)];
 
 #[test]
 fn an_alert_is_raised_by_the_first_and_owed_until_it_was_told() {

@@ -53,7 +53,7 @@ impl Engine {
         notices: Notices,
         patience: Duration,
         keep: Vec<Box<dyn Any + Send + Sync>>,
-        keeper: Option<Keeper>,
+        keeper: Keeper,
     ) -> Self {
         Self {
             recorder: Arc::new(recorder),
@@ -62,7 +62,7 @@ impl Engine {
             ended: Mutex::default(),
             notices,
             patience,
-            keeper: Mutex::new(keeper),
+            keeper: Mutex::new(Some(keeper)),
             _keep: keep,
         }
     }

@@ -1,6 +1,6 @@
 //! The monitor: what a program starts once, hands to its stages, and closes.
 
-use crate::alerts::{self, Budget, Keeper, Own};
+use crate::alerts::{self, Budget, Courier, Debts, Keeper, Own, Webhook};
 use crate::engine::{CLOSE_PATIENCE, Engine, Watch};
 use crate::levels::Levels;
 use crate::logs::{LogLayer, LogPolicy};
@@ -68,6 +68,7 @@ impl Monitor {
             summary: (10, Duration::from_secs(300)),
             budgets: Vec::new(),
             ledger_watch: None,
+            webhooks: Vec::new(),
             texts: Texts::default(),
             logs: LogPolicy::default(),
             levels: Levels::new(Level::Info),
@@ -222,6 +223,7 @@ pub struct Builder {
     summary: (u64, Duration),
     budgets: Vec<Budget>,
     ledger_watch: Option<alerts::Watch>,
+    webhooks: Vec<Webhook>,
     texts: Texts,
     logs: LogPolicy,
     levels: Levels,
@@ -338,6 +340,12 @@ impl Builder {
         self
     }
 
+    /// Tells alerts to these, too. Default: none.
+    pub fn webhooks(mut self, webhooks: impl IntoIterator<Item = Webhook>) -> Self {
+        self.webhooks = webhooks.into_iter().collect();
+        self
+    }
+
     /// Looks after budgets in a ledger.
     pub(crate) fn watch_ledger(mut self, watch: Option<alerts::Watch>) -> Self {
         self.ledger_watch = watch;
@@ -373,12 +381,17 @@ impl Builder {
             true => Outlets::apart(self.sink, intake.clock(), &self.notices),
             false => Outlets::direct(self.sink),
         };
-        let budgets = Own::new(self.budgets, self.ledger_watch.is_none());
+        let mut budgets = Own::new(self.budgets, self.ledger_watch.is_none());
+        let couriers = self.webhooks.into_iter().map(|webhook| {
+            let debts: Box<dyn Debts> = match &self.ledger_watch {
+                Some(watch) => Box::new(watch.debts()),
+                None => Box::new(budgets.owe(webhook.name().clone())),
+            };
+            Courier::new(webhook, debts)
+        });
+        let couriers = couriers.collect::<Vec<_>>();
         let recorder = Recorder::new(intake.clone(), sealer, outlets, summary, budgets);
-        let notices = self.notices.clone();
-        let keeper = self
-            .ledger_watch
-            .map(|watch| Keeper::start(watch, intake.clone(), notices));
+        let keeper = Keeper::start(self.ledger_watch, couriers, &intake, &self.notices);
         let engine = Engine::new(recorder, self.notices, self.patience, self.keep, keeper);
         let engine = match self.thread {
             true => engine.run(intake.clone(), self.watch),

@@ -132,8 +132,10 @@ impl<'a> Setup<'a> {
             ));
         }
         let budgets = config.budgets().map_err(StartError::of)?;
+        let webhooks = config.webhooks().map_err(StartError::of)?;
         let mut builder = Monitor::builder(sink.and(self.also))
-            .watch_ledger(start::watch(config, &budgets, &started))
+            .watch_ledger(start::watch(config, &budgets, &webhooks, &started))
+            .webhooks(webhooks)
             .prices((self.prices)(book(config)?))
             .redactor(Masker::new(config.redactor()?))
             .texts(texts)

@@ -233,12 +233,19 @@ pub(crate) fn book(config: &Config) -> Result<Book, StartError> {
 pub(crate) fn watch(
     config: &Config,
     budgets: &[alerts::Budget],
+    webhooks: &[alerts::Webhook],
     started: &Started,
 ) -> Option<alerts::Watch> {
     let ledger = started.ledger.upgrade();
     let ledger = ledger.filter(|_| !budgets.is_empty())?;
     let watch = alerts::Watch::new(ledger.path(), budgets.to_vec())
         .durability(durability(config.sink.ledger.durability))
+        .webhooks(
+            webhooks
+                .iter()
+                .map(|webhook| webhook.name().clone())
+                .collect(),
+        )
         .run(ledger.run());
     Some(watch)
 }

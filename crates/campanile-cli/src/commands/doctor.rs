@@ -187,6 +187,15 @@ fn examine(
         let limit = format!("{} ${} ({})", budget.name(), stated.usd, stated.timezone);
         found.add("budget", Good(limit));
     }
+    for webhook in &config.webhook {
+        found.add(
+            "webhook",
+            match webhook.build() {
+                Ok(webhook) => Good(format!("{} (its address is not shown)", webhook.name())),
+                Err(error) => Bad(error),
+            },
+        );
+    }
     found.add("prices", prices(config, now));
     Ok(())
 }

@@ -8,7 +8,8 @@ use crate::{
     settings::Settings,
     text,
 };
-use campanile::{alerts::Watch, config::Durable};
+use campanile::alerts::{Watch, Webhook};
+use campanile::config::Durable;
 use campanile_core::{
     Attempt, CallEvent, Clock, Ids, Name, Outcome, SessionId, Span, Tick, Timestamp,
 };
@@ -69,6 +70,7 @@ struct Recorder {
     /// What the ledger's writer complains of.
     troubles: Receiver<String>,
     watch: Watch,
+    webhooks: Vec<Webhook>,
     clock: Clock,
     /// When budgets were looked at last.
     looked: Tick,
@@ -89,8 +91,13 @@ impl Record {
         let clock = Clock::system();
         let ledger = Ledger::open(options, clock.clone()).map_err(Fault::usage)?;
         let budgets = config.budgets().map_err(Fault::usage)?;
+        let webhooks = config.webhooks().map_err(Fault::usage)?;
+        let names = webhooks.iter().map(|webhook| webhook.name().clone());
         let mut recorder = Recorder {
-            watch: Watch::new(ledger.path(), budgets).durability(durability),
+            watch: Watch::new(ledger.path(), budgets)
+                .durability(durability)
+                .webhooks(names.collect()),
+            webhooks,
             looked: clock.tick(),
             clock,
             ledger,
@@ -163,15 +170,17 @@ impl Recorder {
 
     /// Raises the alerts of budgets that what was recorded has passed. Trouble is told, and stops nothing.
     fn look(&mut self, err: &mut dyn Write) {
-        self.looked = self.clock.tick();
-        match self.watch.look(self.clock.now()) {
-            Ok(alerts) => alerts.iter().for_each(|alert| {
+        let now = self.clock.now();
+        let told = self.watch.look(now).and_then(|alerts| {
+            for alert in &alerts {
                 let _ = writeln!(err, "campanile: {}", text::clean(&alert.to_string()));
-            }),
-            Err(error) => {
-                let _ = writeln!(err, "campanile: {}", text::clean(&error.to_string()));
             }
+            self.watch.tell(&self.webhooks, now)
+        });
+        if let Err(error) = told {
+            let _ = writeln!(err, "campanile: {}", text::clean(&error.to_string()));
         }
+        self.looked = self.clock.tick();
     }
 
     /// What the writer complained of since the last time.

@@ -19,6 +19,9 @@ pub struct AlertBook {
     path: PathBuf,
 }
 
+/// Who is to be told of an alert, and not before when.
+pub type Target = (Name, Timestamp);
+
 /// An alert that somebody is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,6 +32,14 @@ pub struct Owed {
     pub json: String,
     /// How often it was tried, this time included.
     pub tries: u32,
+}
+
+impl Owed {
+    /// An alert that nobody has tried to tell yet.
+    #[must_use]
+    pub fn new(id: String, json: String) -> Self {
+        Self { id, json, tries: 0 }
+    }
 }
 
 impl AlertBook {
@@ -47,12 +58,12 @@ impl AlertBook {
         })
     }
 
-    /// Raises an alert, if its id is new, and notes who is to be told. Whether it was new.
+    /// Raises an alert, if its id is new, and notes who is to be told, and not before when. Whether it was new.
     ///
     /// # Errors
     ///
     /// When the ledger cannot be written. Nothing is raised then.
-    pub fn raise(&mut self, alert: &AlertEvent, targets: &[Name]) -> Result<bool, LedgerError> {
+    pub fn raise(&mut self, alert: &AlertEvent, targets: &[Target]) -> Result<bool, LedgerError> {
         self.write(|tx| insert(tx, alert, targets))
     }
 
@@ -66,7 +77,7 @@ impl AlertBook {
         &mut self,
         mut alert: AlertEvent,
         quiet_since: Timestamp,
-        targets: &[Name],
+        targets: &[Target],
     ) -> Result<Option<AlertEvent>, LedgerError> {
         self.write(|tx| {
             let (before, last) = raised(tx, &alert.id)?;
@@ -157,16 +168,16 @@ impl AlertBook {
 }
 
 /// Writes an alert that is not there, and who is to be told.
-fn insert(tx: &Transaction<'_>, alert: &AlertEvent, targets: &[Name]) -> rusqlite::Result<bool> {
+fn insert(tx: &Transaction<'_>, alert: &AlertEvent, targets: &[Target]) -> rusqlite::Result<bool> {
     let json = serde_json::to_string(alert).unwrap_or_default();
     let at = alert.at.micros();
     let row = [Val::Text(&alert.id), Val::Int(at), Val::Text(&json)];
     let crc = Seal::default().of(&row);
     let sql = "INSERT INTO alert VALUES(?1,?2,?3,?4) ON CONFLICT DO NOTHING";
     let new = tx.execute(sql, (alert.id.as_str(), at, &json, crc))? > 0;
-    for target in targets.iter().filter(|_| new) {
+    for (target, due) in targets.iter().filter(|_| new) {
         let sql = "INSERT INTO owed VALUES(?1,?2,?3,0) ON CONFLICT DO NOTHING";
-        tx.execute(sql, (alert.id.as_str(), target.as_str(), at))?;
+        tx.execute(sql, (alert.id.as_str(), target.as_str(), due.micros()))?;
     }
     Ok(new)
 }

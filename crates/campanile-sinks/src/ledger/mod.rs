@@ -57,7 +57,7 @@ mod visit;
 mod writer;
 
 pub use ack::{Ack, Appended, NotWritten};
-pub use alerts::{AlertBook, Owed};
+pub use alerts::{AlertBook, Owed, Target};
 pub use buffer::LedgerState;
 pub use error::{LedgerError, LedgerErrorKind};
 pub use forget::{Forgotten, forget};

@@ -12,16 +12,21 @@
 //! Without a ledger, a process knows of its own calls only, and forgets with them what it has told.
 
 mod budget;
+mod courier;
 mod keeper;
 mod own;
 mod scope;
 mod spent;
 mod watch;
+mod webhook;
 mod window;
 
 pub use budget::{Budget, Standing};
+pub(crate) use courier::{Courier, Debts};
 pub(crate) use keeper::Keeper;
 pub(crate) use own::{Own, Whose};
 pub(crate) use scope::{Per, Scope};
+pub(crate) use watch::LOG;
 pub use watch::Watch;
+pub use webhook::Webhook;
 pub(crate) use window::Window;

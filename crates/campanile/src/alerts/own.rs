@@ -1,6 +1,7 @@
 //! What this process has spent itself, as it happens, in memory.
 
 use super::budget::{Budget, Due};
+use super::courier::InMemory;
 use super::spent::{Account, Sums};
 use campanile_core::{AlertEvent, Attempt, CallId, Money, Name, Span, Tick, Timestamp};
 use campanile_sinks::ledger::{Count as _, Spend};
@@ -32,6 +33,9 @@ pub(crate) struct Own {
     /// Parts that may still change.
     parts: HashMap<(CallId, u32), Part>,
     order: VecDeque<(CallId, u32)>,
+    /// Webhooks that are to be told.
+    debts: InMemory,
+    webhooks: Vec<Name>,
     /// Alerts that were told, and when.
     told: HashMap<Name, Timestamp>,
     changed: bool,
@@ -90,6 +94,12 @@ impl Own {
             budgets,
             ..Self::default()
         }
+    }
+
+    /// Has a webhook be told, too; where it stands what it is owed.
+    pub(crate) fn owe(&mut self, webhook: Name) -> InMemory {
+        self.webhooks.push(webhook);
+        self.debts.clone()
     }
 
     /// Counts a part in place of what was known of it. `last`: nothing will be known of it any more.
@@ -159,6 +169,9 @@ impl Own {
             return None;
         }
         self.told.insert(due.alert.id.clone(), now);
+        for webhook in &self.webhooks {
+            self.debts.owe(webhook, &due.alert);
+        }
         Some(due.alert)
     }
 }

@@ -1,9 +1,11 @@
 //! Looks after budgets in a ledger.
 
 use super::budget::{Budget, Due, Standing};
+use super::courier::{Courier, InLedger, LEASE_US, Step};
 use super::spent::Sums;
+use super::webhook::Webhook;
 use campanile_core::{AlertEvent, Name, Timestamp};
-use campanile_sinks::ledger::{AlertBook, Durability, LedgerError, Spending};
+use campanile_sinks::ledger::{Durability, LedgerError, Spending, Target};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,9 @@ const KNOWN: usize = 64 * 1024;
 /// How long an alert that may come again, and has come, is not asked for.
 const QUIET_US: i64 = 60_000_000;
 
+/// The name under which the log is told.
+pub(crate) const LOG: Name = Name::from_static("log");
+
 /// Looks after budgets in a ledger: where they stand, and what is new.
 ///
 /// It reads and writes on the thread that calls, and waits for the disk. Any number of processes may look at the same ledger:
@@ -19,12 +24,13 @@ const QUIET_US: i64 = 60_000_000;
 #[derive(Debug)]
 pub struct Watch {
     path: PathBuf,
-    durability: Durability,
     budgets: Vec<Budget>,
-    targets: Vec<Name>,
+    webhooks: Vec<Name>,
+    /// Whether who looks writes alerts to logs, and says when it has.
+    logs: bool,
     run: i64,
     spending: Option<Spending<Sums>>,
-    book: Option<AlertBook>,
+    book: InLedger,
     /// Alerts that were raised, by whomever, and until when nobody has to ask again.
     known: HashMap<Name, Timestamp>,
 }
@@ -35,12 +41,12 @@ impl Watch {
     pub fn new(path: impl AsRef<Path>, budgets: Vec<Budget>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
-            durability: Durability::Durable,
             budgets,
-            targets: Vec::new(),
+            webhooks: Vec::new(),
+            logs: false,
             run: i64::MIN,
             spending: None,
-            book: None,
+            book: InLedger::new(path.as_ref(), Durability::Durable),
             known: HashMap::new(),
         }
     }
@@ -48,15 +54,27 @@ impl Watch {
     /// Sets when a raised alert counts as written (default: [`Durability::Durable`]).
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
+        self.book = InLedger::new(&self.path, durability);
         self
     }
 
-    /// Sets who is to be told of each alert, beside the caller of [`look`](Self::look) (default: nobody).
+    /// Sets the names of webhooks that are to be told of each alert (default: none).
     #[must_use]
-    pub fn targets(mut self, targets: Vec<Name>) -> Self {
-        self.targets = targets;
+    pub fn webhooks(mut self, names: Vec<Name>) -> Self {
+        self.webhooks = names;
         self
+    }
+
+    /// Has it note which alerts are still to be logged, see [`forgotten`](Self::forgotten).
+    #[must_use]
+    pub(crate) fn logs(mut self) -> Self {
+        self.logs = true;
+        self
+    }
+
+    /// Where it stands in its ledger who is to be told.
+    pub(crate) fn debts(&self) -> InLedger {
+        self.book.another()
     }
 
     /// Sets which run of the ledger is this process, see [`Ledger::run`](campanile_sinks::ledger::Ledger::run).
@@ -108,32 +126,61 @@ impl Watch {
     }
 
     fn raise(&mut self, due: Due, now: Timestamp) -> Result<Option<AlertEvent>, LedgerError> {
-        let book = match &mut self.book {
-            Some(book) => book,
-            closed => closed.insert(AlertBook::open(&self.path, self.durability)?),
-        };
         let (id, alert) = (due.alert.id.clone(), due.alert);
-        let raised = match due.quiet_since {
-            None => book
-                .raise(&alert, &self.targets)
-                .map(|new| new.then_some(alert)),
-            Some(since) => book.raise_again(alert, since, &self.targets),
-        };
+        let targets = self.targets(now);
+        let raised = self.book.with(|book| match due.quiet_since {
+            None => Ok(book.raise(&alert, &targets)?.then_some(alert)),
+            Some(since) => book.raise_again(alert, since, &targets),
+        })?;
         let until = match due.quiet_since {
             None => Timestamp(i64::MAX),
             Some(_) => Timestamp(now.0.saturating_add(QUIET_US)),
         };
-        match &raised {
-            Ok(_) => {
-                if self.known.len() >= KNOWN {
-                    self.known.clear();
-                }
-                self.known.insert(id, until);
-            }
-            // The file may be another one when it comes back.
-            Err(_) => self.book = None,
+        if self.known.len() >= KNOWN {
+            self.known.clear();
         }
-        raised
+        self.known.insert(id, until);
+        Ok(raised)
+    }
+
+    /// Tells webhooks what they are owed, one try each. It blocks for as long as they do; what cannot be told stays owed.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read or written.
+    pub fn tell(&mut self, webhooks: &[Webhook], now: Timestamp) -> Result<(), LedgerError> {
+        for webhook in webhooks {
+            let mut courier = Courier::new(webhook.clone(), Box::new(self.debts()));
+            while courier.step(now)? == Step::Told {}
+        }
+        Ok(())
+    }
+
+    /// Webhooks at once; the log is told by who raises the alert, and by others only if that one dies.
+    fn targets(&self, now: Timestamp) -> Vec<Target> {
+        let log = Timestamp(now.0.saturating_add(LEASE_US));
+        let log = self.logs.then_some((LOG, log));
+        let webhooks = self.webhooks.iter().map(|name| (name.clone(), now));
+        webhooks.chain(log).collect()
+    }
+
+    /// Alerts that somebody has raised, and died before it had them logged: they are the caller's to tell.
+    pub(crate) fn forgotten(&mut self, now: Timestamp) -> Result<Vec<AlertEvent>, LedgerError> {
+        let until = Timestamp(now.0.saturating_add(LEASE_US));
+        let mut forgotten = Vec::new();
+        while let Some(owed) = self.book.with(|book| book.claim(&LOG, now, until))? {
+            match serde_json::from_str(&owed.json) {
+                Ok(alert) => forgotten.push(alert),
+                // Of a newer campanile, or damaged: the ledger has it, and nobody here can tell it.
+                Err(_) => self.logged(&owed.id)?,
+            }
+        }
+        Ok(forgotten)
+    }
+
+    /// Notes that an alert was logged.
+    pub(crate) fn logged(&mut self, id: &str) -> Result<(), LedgerError> {
+        self.book.with(|book| book.told(id, &LOG))
     }
 
     /// Reads what has changed; where each budget stands.

@@ -7,7 +7,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     (
         "",
         &[
-            "env", "log", "redact", "sink", "summary", "prices", "budget",
+            "env", "log", "redact", "sink", "summary", "prices", "budget", "webhook",
         ],
     ),
     ("env", &["*"]),
@@ -68,6 +68,7 @@ const KNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     ("budget.label", &["*"]),
+    ("webhook", &["name", "url", "url_env"]),
 ];
 
 /// The first key that is not known, as a message.

@@ -7,6 +7,7 @@ mod budget;
 mod keys;
 mod redaction;
 mod units;
+mod webhook;
 
 use crate::{TextMode, Texts};
 pub use budget::Budget;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 pub use units::{Age, Bytes};
+pub use webhook::Webhook;
 
 /// What stands in `campanile.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +45,9 @@ pub struct Config {
     /// Limits whose passing is told.
     #[serde(default)]
     pub budget: Vec<Budget>,
+    /// Who is told of alerts over HTTP.
+    #[serde(default)]
+    pub webhook: Vec<Webhook>,
     /// The file that was read; `None` for the default.
     #[serde(skip)]
     pub file: Option<PathBuf>,
@@ -247,6 +252,7 @@ impl Default for Config {
             summary: SummaryLines::default(),
             prices: Prices::default(),
             budget: Vec::new(),
+            webhook: Vec::new(),
             file: None,
         }
     }
@@ -306,6 +312,16 @@ impl Config {
             }
         }
         config.budgets().map_err(fail)?;
+        for (number, webhook) in config.webhook.iter().enumerate() {
+            webhook.check().map_err(fail)?;
+            let same = |other: &Webhook| other.name == webhook.name;
+            if config.webhook[..number].iter().any(same) {
+                return Err(fail(format!(
+                    "two webhooks are called `{}`: give one of them another `name`",
+                    webhook.name
+                )));
+            }
+        }
         config.redact.check().map_err(fail)?;
         for sink in SINKS {
             config.sink.tight(sink).map_err(fail)?;
@@ -344,6 +360,15 @@ impl Config {
             budgets.push(budget);
         }
         Ok(budgets)
+    }
+
+    /// The webhooks, with their addresses.
+    ///
+    /// # Errors
+    ///
+    /// When an address is not there, or is none.
+    pub fn webhooks(&self) -> Result<Vec<crate::alerts::Webhook>, String> {
+        self.webhook.iter().map(Webhook::build).collect()
     }
 
     /// The environment that `CAMPANILE_ENV` names; `dev` unless it is set.

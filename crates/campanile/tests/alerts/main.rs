@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod delivery;
 mod interleavings;
+mod kills;
+mod pager;
 mod support;
 mod watching;
