@@ -1,6 +1,7 @@
 //! Tasks of this repository: `cargo xtask TASK`.
 
 mod bench;
+mod faults;
 mod prices;
 mod shell;
 mod soak;
@@ -17,6 +18,7 @@ cargo xtask TASK
   prices  whether the price book can be right: overlaps, whole rates, names, orders, age of the sources
           (--against FILE.csv: compared with prices that others have published)
   soak    phone calls under load and faults, judged against the providers' bills (`soak --help` lists what can be asked for)
+  faults  what the ledger promises, in long: kill, power, disk, damage (all; power and disk need root)
   bench   what watching costs: instructions, CPU, rows (needs valgrind for instructions)
 ";
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["prices", arguments @ ..] => prices::run(arguments),
         ["bench", filter @ ..] => bench::run(filter),
+        ["faults", names @ ..] => faults::run(names),
         ["soak", arguments @ ..] => match soak::run(arguments) {
             Ok(code) => return code,
             Err(why) => Err(why),

@@ -1,7 +1,7 @@
 //! How fast the ledger takes calls, beside a bare SQLite insert of the same rows; how large they are; how long a
 //! report takes.
 //!
-//! `cargo bench -p campanile-sinks --bench ledger [-- CALLS]`
+//! `cargo bench -p campanile-sinks --bench ledger [-- CALLS]`; with `--reports [CALLS]`, what reports take only.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench may panic")]
@@ -29,6 +29,7 @@ const BARE: &str = "--bare";
 /// Only what both make before they begin, to be taken off.
 const MAKE_EVENTS: &str = "--make-events";
 const READ_ROWS: &str = "--read-rows";
+const REPORTS: &str = "--reports";
 
 /// The calls of these numbers. They are made group by group: a recorder hands over what it has just sealed.
 fn events(calls: std::ops::Range<usize>, ids: &Ids) -> Vec<Event> {
@@ -88,6 +89,7 @@ fn main() {
                 std::hint::black_box((calls.to_vec(), parts.to_vec()));
             }
         }
+        [run, rest @ ..] if run == REPORTS => reports(count(rest).unwrap_or(1_000_000)),
         args => measure(count(args).unwrap_or(200_000)),
     }
 }
@@ -124,6 +126,19 @@ fn measure(count: usize) {
     println!(
         "bytes a call                   {}",
         stats.file_bytes / count as u64
+    );
+    report(&path);
+}
+
+/// Writes a ledger, and asks it.
+fn reports(count: usize) {
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let path = dir.path().join("ledger.db");
+    let started = Instant::now();
+    ours(&path, count);
+    println!(
+        "written, and its sums built    {:.1} s",
+        started.elapsed().as_secs_f64()
     );
     report(&path);
 }

@@ -27,8 +27,9 @@ const EXAMPLES: &str = r#"A line of the input is one event; `usage` is what `cam
    "at": "2026-11-15T12:00:00Z", "stage": "llm", "session": "call-7",
    "turn": 1, "outcome": "completed", "usage": {"input_tokens": 118}}
 
-`id` and `usage` are needed; `at` is now where it is not given.
-An id counts once, however often it comes.
+`usage` is needed; `at` is now where it is not given.
+An id counts once, however often it comes. Without an id a line counts again each time it
+comes, and its answer tells the id that it was given.
 `ack ID QTY` says that the event is durable.
 QTY is the sum of its counts (audio in microseconds).
 
@@ -50,7 +51,7 @@ pub(crate) struct Record {}
 
 #[derive(Deserialize)]
 struct Told<'a> {
-    id: Value,
+    id: Option<Value>,
     provider: Option<String>,
     model: Option<String>,
     #[serde(borrow)]
@@ -192,7 +193,6 @@ impl Recorder {
 
     fn read(&self, line: &[u8]) -> Result<(String, CallEvent), Bad> {
         let told: Told<'_> = serde_json::from_slice(line)?;
-        let id = id(&told.id)?;
         let at = match &told.at {
             Some(at) => billed_at(at)?,
             None => Timestamp::now(),
@@ -208,6 +208,10 @@ impl Recorder {
         let outcome = outcome(told.outcome.as_deref())?;
         let stage = name("stage", told.stage)?.unwrap_or(Name::from_static("recorded"));
         let mut call = CallEvent::new(self.ids.next(at), stage, at, outcome);
+        let id = match &told.id {
+            None | Some(Value::Null) => call.id.to_string(),
+            Some(told) => id(told)?,
+        };
         call.session = match told.session {
             Some(session) => Some(
                 SessionId::new(&session)

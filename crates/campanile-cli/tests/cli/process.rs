@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 fn campanile(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
@@ -102,9 +103,8 @@ fn sigterm_ends_the_input_and_all_that_was_taken_is_acknowledged() {
     assert_eq!(text(&dump.unwrap().stdout).lines().count(), acknowledged);
 }
 
-#[test]
-fn what_was_acknowledged_survives_a_kill() {
-    let home = Home::new();
+/// Feeds a `record` numbers from `from` on, kills it after a while, and returns its answers. The last one may be cut.
+fn record_until_killed(home: &Home, from: u64, life: Duration) -> Vec<String> {
     let ledger = home.ledger();
     let mut child = campanile(home.dir())
         .args([
@@ -119,18 +119,52 @@ fn what_was_acknowledged_survives_a_kill() {
     let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     // It is killed while it writes: the rest of its input never comes.
     let writer = std::thread::spawn(move || {
-        (1..=50_000)
+        (from..from + 1_000_000)
             .try_for_each(|n| writeln!(input, r#"{{"id":"e{n}","usage":{{"input_tokens":{n}}}}}"#))
     });
-    let mut answers = BufReader::new(output).lines();
-    let mut acknowledged: Vec<String> = answers.by_ref().take(3_000).map(Result::unwrap).collect();
+    let reader = std::thread::spawn(|| {
+        BufReader::new(output)
+            .lines()
+            .map_while(Result::ok)
+            .collect()
+    });
+    std::thread::sleep(life);
     child.kill().unwrap();
     child.wait().unwrap();
-    acknowledged.extend(answers.map_while(Result::ok));
     assert!(
         writer.join().unwrap().is_err(),
         "it was killed before its input ended"
     );
+    reader.join().unwrap()
+}
+
+/// `CAMPANILE_CRASH_ROUNDS` sets how many kills there are (default 25).
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let rounds = std::env::var("CAMPANILE_CRASH_ROUNDS");
+    let rounds: u64 = rounds.map_or(25, |rounds| rounds.parse().unwrap());
+    let home = Home::new();
+    let mut acknowledged = Vec::new();
+    let mut next: u64 = 1;
+    for round in 0..rounds {
+        // From the middle of the start to a steady state; some numbers are told again.
+        let life = match round {
+            0 => 1_500,
+            _ => 5 + round * 7_919 % 300,
+        };
+        let from = if round % 2 == 0 {
+            next
+        } else {
+            next.saturating_sub(50).max(1)
+        };
+        let mut answers = record_until_killed(&home, from, Duration::from_millis(life));
+        answers.pop();
+        let last = answers
+            .last()
+            .and_then(|answer| answer.split(' ').next_back()?.parse().ok());
+        next = last.unwrap_or(next).max(next);
+        acknowledged.extend(answers);
+    }
 
     let again = r#"{"id":"e1","usage":{"input_tokens":1}}"#;
     let done = home.run_with(&["record"], again, Terminal::default());
@@ -138,20 +172,28 @@ fn what_was_acknowledged_survives_a_kill() {
     let mut kept = HashMap::new();
     for line in home.run(&["ledger", "dump"]).good().lines() {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
-        let again = kept.insert(
+        let (id, qty) = (
             row["id"].as_str().unwrap().to_owned(),
             row["qty"].as_u64().unwrap(),
         );
-        assert_eq!(again, None, "once");
+        assert_eq!(id, format!("e{qty}"), "unaltered");
+        assert_eq!(kept.insert(id, qty), None, "once");
     }
-    // The last line may have been cut.
-    for answer in &acknowledged[..acknowledged.len() - 1] {
+    for answer in &acknowledged {
         let words: Vec<&str> = answer.split(' ').collect();
-        assert_eq!(
-            kept.get(words[1]).map(u64::to_string).as_deref(),
-            Some(words[2])
-        );
+        let qty = kept.get(words[1]).map(u64::to_string);
+        assert_eq!(qty.as_deref(), Some(words[2]));
     }
+    let count = acknowledged.len();
+    println!(
+        "{rounds} rounds, {count} acknowledged, {} counted",
+        kept.len()
+    );
+    assert!(
+        count >= 1_000,
+        "only {count} were acknowledged: proves nothing"
+    );
+    home.run(&["ledger", "verify"]).good();
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use super::{LedgerError, LedgerErrorKind, store};
 use campanile_core::{Clock, Ids};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::{File, OpenOptions},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -13,8 +14,17 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) id: i64,
+    /// The file of the ledger, by device and number.
+    pub(super) file: Option<(u64, u64)>,
+    key: String,
     lock: PathBuf,
-    _file: File,
+    _held: File,
+}
+
+/// Device and number of a file; `None` where there is none.
+pub(super) fn file_of(path: &Path) -> Option<(u64, u64)> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.dev(), meta.ino()))
 }
 
 impl Run {
@@ -46,9 +56,39 @@ impl Run {
             })?;
         Ok(Self {
             id,
+            file: file_of(path),
+            key,
             lock,
-            _file: file,
+            _held: file,
         })
+    }
+
+    /// Goes on in what is now at the path of its ledger: as itself where that knows it, else as a new run.
+    pub(super) fn move_to(
+        &mut self,
+        conn: &Connection,
+        path: &Path,
+        clock: &Clock,
+    ) -> Result<(), LedgerError> {
+        let known = conn
+            .query_row("SELECT id FROM run WHERE key = ?1", [&self.key], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(|error| LedgerError::sql(path, error))?;
+        if known == Some(self.id) && self.lock.exists() {
+            let io = |error| LedgerError::io(LedgerErrorKind::ReadOnly, path, error);
+            let file = OpenOptions::new()
+                .write(true)
+                .open(&self.lock)
+                .map_err(io)?;
+            flock(&file, FlockOperation::NonBlockingLockExclusive)
+                .map_err(|error| io(error.into()))?;
+            (self._held, self.file) = (file, file_of(path));
+            return Ok(());
+        }
+        *self = Self::begin(conn, path, clock)?;
+        Ok(())
     }
 
     /// Ends it in order: nothing of it is open.

@@ -4,7 +4,7 @@ use super::{
     Appended, LedgerError, LedgerErrorKind, LedgerOptions, LedgerTrouble, Shared,
     buffer::Batch,
     error::kind_of,
-    run::Run,
+    run::{Run, file_of},
     schema,
     store::{Job, Store},
 };
@@ -164,9 +164,15 @@ impl Writer {
     }
 
     fn attempt(&mut self, batch: &Batch) -> Result<Vec<Appended>, LedgerError> {
-        let store = match &mut self.store {
-            Some(store) => store,
-            closed => closed.insert(reopen(&self.options, self.run.id)?),
+        // Moved away, or taken for another one: nobody would find there what is written.
+        if self.store.is_some() && self.run.file != file_of(&self.options.path) {
+            self.store = None;
+        }
+        if self.store.is_none() {
+            self.reopen()?;
+        }
+        let Some(store) = &mut self.store else {
+            return Ok(Vec::new());
         };
         let written = store.write(batch, self.clock.now().micros());
         if let Err(error) = &written
@@ -181,6 +187,27 @@ impl Writer {
             }
         }
         written.map_err(|error| LedgerError::sql(&self.options.path, error))
+    }
+
+    /// Opens the ledger again after an error. What an earlier connection wrote and could not sync may still be read
+    /// back from memory: it is copied into the main file and synced there before anything is built on it.
+    fn reopen(&mut self) -> Result<(), LedgerError> {
+        let path = &self.options.path;
+        if !path.exists() {
+            let reason = "the file is gone";
+            return Err(LedgerError::new(LedgerErrorKind::Missing, path, reason));
+        }
+        let conn = schema::open(path, self.options.durability)?;
+        if checkpoint(&conn).map_err(|error| LedgerError::sql(path, error))? {
+            let reason = "a reader keeps what was written last from being synced";
+            return Err(LedgerError::new(LedgerErrorKind::Locked, path, reason));
+        }
+        if self.run.file != file_of(path) {
+            // Another ledger has taken its place, or the disk was mounted anew.
+            self.run.move_to(&conn, path, &self.clock)?;
+        }
+        self.store = Some(Store::new(conn, self.run.id, self.options.durability));
+        Ok(())
     }
 
     /// Brings `fast` commits to the disk.
@@ -236,29 +263,6 @@ impl Drop for Writer {
         self.store = None;
         self.shared.close();
     }
-}
-
-/// Opens the ledger again after an error. What an earlier connection wrote and could not sync may still be read
-/// back from memory: it is copied into the main file and synced there before anything is built on it.
-fn reopen(options: &LedgerOptions, run: i64) -> Result<Store, LedgerError> {
-    if !options.path.exists() {
-        let reason = "the file is gone";
-        return Err(LedgerError::new(
-            LedgerErrorKind::Missing,
-            &options.path,
-            reason,
-        ));
-    }
-    let conn = schema::open(&options.path, options.durability)?;
-    if checkpoint(&conn).map_err(|error| LedgerError::sql(&options.path, error))? {
-        let reason = "a reader keeps what was written last from being synced";
-        return Err(LedgerError::new(
-            LedgerErrorKind::Locked,
-            &options.path,
-            reason,
-        ));
-    }
-    Ok(Store::new(conn, run, options.durability))
 }
 
 /// Syncs the log and copies it into the main file. `true`: a reader kept it from copying everything.
