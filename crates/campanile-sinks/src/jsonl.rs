@@ -9,7 +9,8 @@
 //!   process compresses or deletes it.
 //! - A file is closed when it is full and when a UTC day begins, compressed in the background, and deleted when it is too
 //!   old or all files together are too large. Only regular files whose whole name is one of ours are ever touched.
-//! - A line is written whole, into one file. What a full disk cut off is cut back to the last whole line.
+//! - A line is written whole, into one file. What a full disk cut off is cut back to the last whole line; what a crash cut
+//!   off is replaced by a line that tells of it, by the next process that looks into the folder.
 //! - A folder that is moved away or removed while the program runs is made again, and that is told.
 //!
 //! `tracing-appender` is not used: it loses lines on a full disk, after a panic and at the end without counting them,
@@ -19,6 +20,7 @@ mod encode;
 mod files;
 mod forget;
 mod housekeeper;
+mod mend;
 mod name;
 mod pack;
 mod retention;
@@ -34,6 +36,7 @@ use encode::Encoder;
 pub(crate) use encode::moment;
 pub use forget::{ForgottenLines, forget_lines};
 use housekeeper::Housekeeper;
+use name::Names;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -101,8 +104,8 @@ impl Jsonl {
         self
     }
 
-    /// The oldest closed files are deleted while all files of ours are larger than this together; held within one
-    /// file. Default 2 GiB.
+    /// The oldest closed files are deleted while all files of ours are larger than this together; held within one file for
+    /// each process that writes. Default 2 GiB.
     pub fn max_total(mut self, bytes: u64) -> Self {
         self.max_total = bytes;
         self
@@ -156,6 +159,12 @@ impl Jsonl {
         self
     }
 
+    /// Deletes what is too old and what is too much, so that `room` more bytes fit.
+    fn retain(&self, room: u64) {
+        let total = self.max_total.saturating_sub(room);
+        retention::retain(&self.folder, self.clock.now(), self.max_age, total);
+    }
+
     /// Makes the folder and the first file, and starts writing.
     ///
     /// # Errors
@@ -171,8 +180,8 @@ impl Jsonl {
         let options = Arc::new(self.clone());
         let housekeeper =
             Housekeeper::start(options.clone()).map_err(fail("start a thread for"))?;
-        let sequence = Arc::default();
-        let mut first = FileWriter::new(options.clone(), Arc::clone(&sequence), housekeeper.jobs());
+        let names = Arc::<Names>::default();
+        let mut first = FileWriter::new(options.clone(), Arc::clone(&names), housekeeper.jobs());
         first.open().map_err(fail("write in the log folder"))?;
         let jobs = housekeeper.jobs();
         let mut first = Some(first);
@@ -182,7 +191,7 @@ impl Jsonl {
             self.clock.clone(),
             self.notices.clone(),
             move || {
-                let again = || FileWriter::new(options.clone(), sequence.clone(), jobs.clone());
+                let again = || FileWriter::new(options.clone(), names.clone(), jobs.clone());
                 first.take().unwrap_or_else(again)
             },
         )

@@ -32,6 +32,15 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Opens the regular file that `claimed` is, to write to it.
+pub(crate) fn open_to_mend(path: &Path, claimed: &File) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    match is_same(&claimed.metadata()?, &file.metadata()?) {
+        true => Ok(file),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
 /// Locks a file for as long as it is open. `false` when somebody else has done so, or has removed it meanwhile.
 pub(crate) fn claim(path: &Path, file: &File) -> bool {
     // A file system without locks still takes lines.

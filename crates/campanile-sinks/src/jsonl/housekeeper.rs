@@ -1,7 +1,7 @@
 //! The thread that compresses closed files and deletes old ones, so that the writer never waits for either.
 
 use super::{
-    Jsonl, files,
+    Jsonl, files, mend,
     name::{FileName, Form},
     pack::{FRAME, Packer},
     retention,
@@ -107,38 +107,53 @@ struct Keeper {
 
 impl Keeper {
     fn after_closing(&self, name: &FileName) {
-        self.retain();
+        self.mend(name);
         self.compress(name);
-        self.retain();
+        self.options.retain(0);
     }
 
     /// Also what earlier processes left behind.
     fn look_through(&self) {
-        self.retain();
-        for found in retention::list(&self.options.folder) {
-            match found.name.form {
-                Form::Plain => self.compress(&found.name),
-                Form::Partial => self.remove_left_over(&found.name),
-                Form::Compressed => {}
-            }
+        self.options.retain(0);
+        let found = retention::list(&self.options.folder);
+        let plain = || found.iter().filter(|file| file.name.form == Form::Plain);
+        plain().for_each(|file| self.mend(&file.name));
+        plain().for_each(|file| self.compress(&file.name));
+        for file in found.iter().filter(|file| file.name.form == Form::Partial) {
+            self.remove_left_over(&file.name);
         }
     }
 
-    fn retain(&self) {
-        let now = self.options.clock.now();
-        retention::retain(
-            &self.options.folder,
-            now,
-            self.options.max_age,
-            self.options.max_total,
-        );
+    /// Cuts off half a line that a crash or a failing disk has left, and removes what stands in its compressed form already.
+    /// Also when all is about to stop: it takes no time.
+    fn mend(&self, name: &FileName) {
+        let path = self.options.folder.join(name.to_string());
+        let Ok(file) = files::open_regular(&path) else {
+            return;
+        };
+        if !files::claim(&path, &file) {
+            return; // Somebody writes it.
+        }
+        let whole = name.in_form(Form::Compressed).to_string();
+        if fs::symlink_metadata(self.options.folder.join(whole)).is_ok() {
+            let _ = fs::remove_file(&path); // Renamed, and then the process died.
+            return;
+        }
+        let told = match mend::mend(&path, &file, self.options.clock.now()) {
+            Ok(false) => return,
+            Ok(true) => {
+                format!("a line of {name} was cut off in its middle; the rest of it is removed")
+            }
+            Err(error) => format!("cannot mend {name}: {error}"),
+        };
+        self.options.notices.trouble("jsonl mending", &told);
     }
 
     fn compress(&self, name: &FileName) {
         if !self.options.compress || self.stopping.load(Relaxed) {
             return;
         }
-        if let Err(error) = compress(&self.options.folder, name, &self.stopping) {
+        if let Err(error) = compress(&self.options, name, &self.stopping) {
             let text = format!("cannot compress {name}: {error}; it stays as it is");
             self.options.notices.trouble("jsonl compression", &text);
         }
@@ -154,7 +169,8 @@ impl Keeper {
 }
 
 /// Replaces a closed file by its compressed form. The plain one goes only when the other is whole on the disk.
-fn compress(folder: &Path, name: &FileName, stopping: &AtomicBool) -> io::Result<()> {
+fn compress(options: &Jsonl, name: &FileName, stopping: &AtomicBool) -> io::Result<()> {
+    let folder = &options.folder;
     let plain = folder.join(name.to_string());
     let mut from = match files::open_regular(&plain) {
         Ok(file) => file,
@@ -164,14 +180,14 @@ fn compress(folder: &Path, name: &FileName, stopping: &AtomicBool) -> io::Result
     if !files::claim(&plain, &from) {
         return Ok(()); // Somebody writes or compresses it.
     }
-    if from.metadata()?.len() == 0 {
+    let size = from.metadata()?.len();
+    if size == 0 {
         return fs::remove_file(&plain);
     }
+    // Room for the other form: text takes less than half of it.
+    options.retain(size / 2);
     let whole = folder.join(name.in_form(Form::Compressed).to_string());
     let part = folder.join(name.in_form(Form::Partial).to_string());
-    if fs::symlink_metadata(&whole).is_ok() {
-        return fs::remove_file(&plain); // Renamed, and then the process died.
-    }
     let finished = squeeze(&mut from, &part, stopping);
     match finished {
         Ok(true) => {

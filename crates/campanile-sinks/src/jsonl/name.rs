@@ -1,6 +1,7 @@
 //! The names of the files: `campanile-2026-11-24T015029Z-4711-0.jsonl`.
 
 use campanile_core::Timestamp;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 
 /// What a file is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,35 @@ impl Form {
             Form::Partial => ".jsonl.zst.part",
         }
     }
+}
+
+/// Names for one process: no two are the same, and they sort in the order in which they were given.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    next: AtomicU32,
+    last: AtomicI64,
+}
+
+/// A clock that was put back further than this had been wrong before: names follow it.
+const PUT_BACK: i64 = 86_400_000_000;
+
+impl Names {
+    /// The next name, and the moment that stands in it: not before that of the last one where the clock was put back a little.
+    pub(crate) fn next(&self, now: Timestamp) -> (FileName, Timestamp) {
+        let last = Timestamp(self.last.load(Relaxed));
+        let begun = match is_put_back(last, now) {
+            true => now,
+            false => now.max(last),
+        };
+        self.last.store(begun.micros(), Relaxed);
+        let sequence = self.next.fetch_add(1, Relaxed);
+        (FileName::new(begun, sequence), begun)
+    }
+}
+
+/// Whether the clock that showed `before` shows a moment now that is more than a day earlier.
+pub(crate) fn is_put_back(before: Timestamp, now: Timestamp) -> bool {
+    before.micros().saturating_sub(now.micros()) > PUT_BACK
 }
 
 /// The name of a file of ours. Names sort by the time at which a file was begun.
@@ -76,6 +106,16 @@ impl FileName {
         }
     }
 
+    /// Whether it is of this process.
+    pub(crate) fn is_own(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    /// Whether it was begun after that moment.
+    pub(crate) fn is_after(&self, moment: Timestamp) -> bool {
+        self.begun > stamp(moment)
+    }
+
     /// Whether it was begun before that moment.
     pub(crate) fn is_before(&self, moment: Timestamp) -> bool {
         self.begun < stamp(moment)
@@ -107,6 +147,36 @@ fn stamp(moment: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_sort_as_they_were_given_whatever_the_clock_does() {
+        let names = Names::default();
+        let (second, day) = (1_000_000, 86_400_000_000);
+        let now = 1_795_485_029_000_000;
+        let jumps = [0, 5 * second, -5 * second, 1, -day / 2, 0, day, day - 1];
+
+        let given: Vec<String> = jumps
+            .iter()
+            .map(|jump| names.next(Timestamp(now + jump)).0.to_string())
+            .collect();
+
+        let mut sorted = given.clone();
+        sorted.sort();
+        sorted.dedup();
+        assert_eq!(sorted, given);
+    }
+
+    #[test]
+    fn names_follow_a_clock_that_had_been_wrong() {
+        let names = Names::default();
+        let (wrong, right) = (4_070_908_800_000_000, 1_795_485_029_000_000);
+
+        names.next(Timestamp(wrong));
+        let (name, begun) = names.next(Timestamp(right));
+
+        assert_eq!(begun, Timestamp(right));
+        assert!(name.to_string().starts_with("campanile-2026-11-24T"));
+    }
 
     #[test]
     fn only_whole_names_are_ours() {

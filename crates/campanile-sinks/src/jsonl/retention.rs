@@ -39,10 +39,15 @@ pub(crate) fn list(folder: &Path) -> Vec<Found> {
     found
 }
 
+/// Whoever else's name is further ahead of now was not given by a clock that goes right.
+const AHEAD: i64 = 86_400_000_000;
+
 /// Deletes what is older than `max_age`, then the oldest while all together are larger than `max_total`. Files that a
-/// process holds open count, and stay.
+/// process holds open count, and stay. Files of other processes from the future neither count nor go.
 pub(crate) fn retain(folder: &Path, now: Timestamp, max_age: Duration, max_total: u64) {
-    let files = list(folder);
+    let mut files = list(folder);
+    let tomorrow = Timestamp(now.micros().saturating_add(AHEAD));
+    files.retain(|file| file.name.is_own() || !file.name.is_after(tomorrow));
     let mut total: u64 = files.iter().map(|file| file.size).sum();
     let age = i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX);
     let oldest = Timestamp(now.micros().saturating_sub(age));

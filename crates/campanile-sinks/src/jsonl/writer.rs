@@ -1,21 +1,24 @@
 //! Whole lines into files: rotation by size and by day, and what happens when a file fails.
 
-use super::{Jsonl, encode::Encoder, files, housekeeper::Jobs, name::FileName};
+use super::{
+    Jsonl,
+    encode::Encoder,
+    files,
+    housekeeper::Jobs,
+    name::{self, FileName, Names},
+};
 use crate::lane::{Lines, Load, Writer};
-use campanile_core::{Event, LossEvent};
+use campanile_core::{Event, LossEvent, Timestamp};
 use std::{
     fs::File,
     io::{self, Write},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::Arc,
 };
 
 pub(crate) struct FileWriter {
     options: Arc<Jsonl>,
-    sequence: Arc<AtomicU32>,
+    names: Arc<Names>,
     jobs: Jobs,
     current: Option<Current>,
 }
@@ -27,15 +30,15 @@ struct Current {
     name: FileName,
     /// Bytes of whole lines.
     size: u64,
-    /// The UTC day on which it was begun.
-    day: (i64, u8, u8),
+    /// When it was begun, as its name says.
+    begun: Timestamp,
 }
 
 impl FileWriter {
-    pub(crate) fn new(options: Arc<Jsonl>, sequence: Arc<AtomicU32>, jobs: Jobs) -> Self {
+    pub(crate) fn new(options: Arc<Jsonl>, names: Arc<Names>, jobs: Jobs) -> Self {
         Self {
             options,
-            sequence,
+            names,
             jobs,
             current: None,
         }
@@ -43,10 +46,10 @@ impl FileWriter {
 
     /// Begins a file. A name that is taken (by a process of another container, with our number) is passed over.
     pub(crate) fn open(&mut self) -> io::Result<()> {
-        let now = self.options.clock.now();
-        let (year, month, day, _) = now.civil();
+        // Here and not by the housekeeper alone: files may be closed faster than it looks after them.
+        self.options.retain(0);
         loop {
-            let name = FileName::new(now, self.sequence.fetch_add(1, Relaxed));
+            let (name, begun) = self.names.next(self.options.clock.now());
             let path = self.options.folder.join(name.to_string());
             let file = match files::create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -60,7 +63,7 @@ impl FileWriter {
                 path,
                 name,
                 size: 0,
-                day: (year, month, day),
+                begun,
             });
             return Ok(());
         }
@@ -83,8 +86,6 @@ impl FileWriter {
     /// The file for the next `bytes`: the current one, or a new one when it is full, of another day, or gone.
     fn ready(&mut self, next: u64) -> io::Result<&mut Current> {
         let now = self.options.clock.now();
-        let (year, month, day, _) = now.civil();
-        let today = (year, month, day);
         let max = self.options.max_file;
         match &self.current {
             Some(current) if !files::is_still_there(&current.path, &current.file) => {
@@ -94,11 +95,11 @@ impl FileWriter {
                 );
                 self.current = None;
             }
-            // A clock that was put back does not begin another file.
             Some(current)
-                if current.size > 0 && (today > current.day || current.size + next > max) =>
+                if current.size > 0
+                    && (current.is_of_another_day(now) || current.size + next > max) =>
             {
-                self.roll();
+                self.close_current();
             }
             _ => {}
         }
@@ -109,10 +110,6 @@ impl FileWriter {
         self.current
             .as_mut()
             .ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn roll(&mut self) {
-        self.close_current();
     }
 
     /// How many bytes of whole lines fit into the current file; at least one line.
@@ -130,6 +127,11 @@ impl FileWriter {
 }
 
 impl Current {
+    /// A clock that was put back a little does not begin another file; one that had been wrong by more than a day does.
+    fn is_of_another_day(&self, now: Timestamp) -> bool {
+        day(now) > day(self.begun) || name::is_put_back(self.begun, now)
+    }
+
     /// Writes whole lines; after an error, only whole ones are left in the file.
     fn append(&mut self, lines: &[u8]) -> (usize, io::Result<()>) {
         let mut written = 0;
@@ -153,6 +155,12 @@ impl Current {
     fn mend(&self) -> io::Result<()> {
         self.file.set_len(self.size)
     }
+}
+
+/// The UTC day of a moment.
+fn day(moment: Timestamp) -> (i64, u8, u8) {
+    let (year, month, day, _) = moment.civil();
+    (year, month, day)
 }
 
 impl Writer<Lines> for FileWriter {
