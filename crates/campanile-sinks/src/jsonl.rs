@@ -24,6 +24,7 @@ mod mend;
 mod name;
 mod pack;
 mod retention;
+mod shorten;
 mod text;
 mod writer;
 
@@ -117,7 +118,9 @@ impl Jsonl {
         self
     }
 
-    /// A longer line is dropped and counted as `too_large`. Default 1 MiB.
+    /// In a longer line texts are cut: each ends with how many bytes are missing, and the line says how many texts
+    /// (`cut_texts`) and bytes (`cut_bytes`) were cut off in all. Amounts never are. A line that is too long all the same
+    /// is dropped and counted as `too_large`. Default 1 MiB.
     pub fn max_line(mut self, bytes: usize) -> Self {
         self.max_line = bytes;
         self
@@ -253,9 +256,9 @@ impl Sink for JsonlSink {
             return;
         }
         let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
-        match encoder.line(event) {
-            Ok(line) if line.len() > self.max_line => self.lane.lose(LossReason::TooLarge),
-            Ok(line) => self.lane.push(Priority::of(event), line),
+        match encoder.line_within(event, self.max_line) {
+            Ok(Some(line)) => self.lane.push(Priority::of(event), line),
+            Ok(None) => self.lane.lose(LossReason::TooLarge),
             Err(_) => self.lane.lose(LossReason::Encoding),
         }
     }

@@ -1,6 +1,9 @@
 //! An event as one line of JSON: `{"v":1,"event":"call","level":"debug","ts":"…",…}`.
 
-use super::text::Text;
+use super::{
+    shorten::{Cut, shorten},
+    text::Text,
+};
 use campanile_core::{Event, SCHEMA_VERSION, Timestamp};
 use serde::{Serialize, ser::Error as _};
 use serde_json::{Error, Result};
@@ -21,6 +24,22 @@ impl Encoder {
             content,
             line: Vec::with_capacity(1_024),
         }
+    }
+
+    /// As [`line`](Self::line); texts are cut where it would be longer than `most` bytes. `None` where that is not enough.
+    pub(crate) fn line_within(&mut self, event: &Event, most: usize) -> Result<Option<&[u8]>> {
+        if self.line(event)?.len() > most {
+            let Some((short, cut)) = shorten(event, most) else {
+                return Ok(None);
+            };
+            self.line(&short)?;
+            let end = self.line.len() - b"}\n".len();
+            self.line.truncate(end);
+            let Cut { texts, bytes } = cut;
+            let told = format!(",\"cut_texts\":{texts},\"cut_bytes\":{bytes}}}\n");
+            self.line.extend_from_slice(told.as_bytes());
+        }
+        Ok((self.line.len() <= most).then_some(&self.line))
     }
 
     /// The whole line, with its end.

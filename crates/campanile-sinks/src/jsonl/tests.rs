@@ -375,11 +375,50 @@ fn a_folder_that_cannot_be_made_is_one_clear_error() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_dropped_alone() {
+fn texts_that_are_too_long_are_cut_and_amounts_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = quiet(folder.path()).max_line(4_000).open().unwrap();
+    let Event::Log(said) = log(&"ä\0\u{202e}".repeat(100_000)) else {
+        unreachable!()
+    };
+    let Event::Call(mut long) = call() else {
+        unreachable!()
+    };
+    let (kind, print) = (campanile_core::FailureKind::Server, Name::from_static("0"));
+    let mut failure = campanile_core::FailureReport::new(kind, print);
+    failure.chain = vec![said.message.clone().unwrap(); 2];
+    long.failure = Some(failure);
+    let grains = 3_600_000_000_000_000_000_001;
+    let cost = campanile_core::Cost::exact(campanile_core::Money::from_grains(grains));
+    long.cost = Some(cost.clone());
+
+    sink.record(&Event::Call(long));
+    assert!(sink.flush(SOON));
+
+    let line = &lines(folder.path())[0];
+    assert_eq!(sink.stats().written, 1);
+    assert!(line.to_string().len() < 4_000, "{line}");
+    assert_eq!(line["cost"], serde_json::to_value(cost).unwrap());
+    let text = line["failure"]["chain"][1].as_str().unwrap();
+    assert!(
+        text.starts_with("ä\0") && text.ends_with(" bytes cut]"),
+        "{text}"
+    );
+    assert_eq!(line["cut_texts"], 2);
+    let each = text.rsplit('[').next().unwrap().split(' ').next().unwrap();
+    assert_eq!(line["cut_bytes"], 2 * each.parse::<u64>().unwrap());
+}
+
+#[test]
+fn a_line_that_is_too_long_without_texts_is_dropped_alone() {
     let folder = tempfile::tempdir().unwrap();
     let sink = quiet(folder.path()).max_line(1_000).open().unwrap();
+    let Event::Call(mut long) = call() else {
+        unreachable!()
+    };
+    long.attempts = (1..100).map(campanile_core::Attempt::new).collect();
 
-    sink.record(&log(&"x".repeat(1_000)));
+    sink.record(&Event::Call(long));
     sink.record(&log("short"));
     assert!(sink.flush(SOON));
 
