@@ -46,6 +46,7 @@ mod book;
 mod calendar;
 mod check;
 mod compile;
+mod correct;
 mod error;
 mod explain;
 mod inclusive;

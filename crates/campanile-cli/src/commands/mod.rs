@@ -8,6 +8,7 @@ mod forget;
 mod ledger;
 mod logs;
 mod prices;
+mod reconcile;
 mod record;
 mod redact;
 mod report;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Forget(forget::Forget),
     /// Where budgets stand, and whether they hold.
     Budget(budget::Budget),
+    /// Compares the ledger with the provider's own usage and bill.
+    Reconcile(reconcile::Reconcile),
     /// Lists, explains and checks prices.
     Prices(prices::Prices),
     /// Checks configuration, folders, ledger and prices; exit 1 when something is wrong.
@@ -65,6 +68,7 @@ impl Command {
             Command::Redact(redact) => redact.run(settings, io),
             Command::Forget(forget) => forget.run(settings, io),
             Command::Budget(budget) => budget.run(settings, io),
+            Command::Reconcile(reconcile) => reconcile.run(settings, io),
             Command::Prices(prices) => prices.run(settings, io),
             Command::Doctor(doctor) => doctor.run(settings, io),
             Command::Completions(completions) => completions.run(io),

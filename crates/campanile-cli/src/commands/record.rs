@@ -27,7 +27,8 @@ const EXAMPLES: &str = r#"A line of the input is one event; `usage` is what `cam
    "at": "2026-11-15T12:00:00Z", "stage": "llm", "session": "call-7",
    "turn": 1, "outcome": "completed", "usage": {"input_tokens": 118}}
 
-`usage` is needed; `at` is now where it is not given.
+`usage` is needed; `at` is now where it is not given; `request_id` is the provider's own, for
+`campanile reconcile`.
 An id counts once, however often it comes. Without an id a line counts again each time it
 comes, and its answer tells the id that it was given.
 `ack ID QTY` says that the event is durable.
@@ -61,6 +62,7 @@ struct Told<'a> {
     session: Option<String>,
     turn: Option<u32>,
     outcome: Option<String>,
+    request_id: Option<String>,
 }
 
 struct Recorder {
@@ -225,6 +227,7 @@ impl Recorder {
         call.cost = Some(cost.clone());
         let mut attempt = Attempt::new(1);
         (attempt.provider, attempt.model) = (provider, model);
+        attempt.request_id = name("request_id", told.request_id)?;
         (attempt.usage, attempt.cost) = (Some(usage), Some(cost));
         attempt.outcome = Some(outcome);
         attempt.terms = given.terms;

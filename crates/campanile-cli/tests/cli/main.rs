@@ -12,4 +12,5 @@ mod hostile;
 mod ledger;
 mod logs;
 mod process;
+mod reconcile;
 mod support;
