@@ -9,9 +9,10 @@ use campanile_sinks::ledger::{Dimension, Ledger, LedgerOptions, Query, Reader};
 use rusqlite::Connection;
 use std::{ops::ControlFlow, path::Path, time::Duration};
 
-const VERSIONS: [&[&str]; 2] = [&[VERSION_1], &[VERSION_1, VERSION_2]];
+const VERSIONS: [&[&str]; 3] = [&[VERSION_1], &[VERSION_1, VERSION_2], &[VERSION_3]];
 
 const VERSION_1: &str = include_str!("ledgers/version_1.sql");
+const VERSION_3: &str = include_str!("ledgers/version_3.sql");
 /// What version 2 brought.
 const VERSION_2: &str = "
 CREATE TABLE owed(

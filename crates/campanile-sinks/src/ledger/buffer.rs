@@ -150,6 +150,8 @@ pub struct LedgerState {
     pub waiting_bytes: u64,
     /// Transactions.
     pub commits: u64,
+    /// Tries to write that failed.
+    pub errors: u64,
     /// Why it cannot write at the moment.
     pub degraded: Option<LedgerErrorKind>,
 }

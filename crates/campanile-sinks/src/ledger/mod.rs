@@ -39,6 +39,7 @@ mod fill;
 mod forget;
 mod log;
 mod numbers;
+mod outbox;
 mod place;
 mod reader;
 mod roller;
@@ -61,6 +62,7 @@ pub use alerts::{AlertBook, Owed, Target};
 pub use buffer::LedgerState;
 pub use error::{LedgerError, LedgerErrorKind};
 pub use forget::{Forgotten, forget};
+pub use outbox::{Courier, CourierOptions, Delivery, Lag, Remote};
 pub use reader::{
     AttemptRow, Dimension, FailureGroup, Latency, LatencyRow, LedgerCall, LedgerFailure,
     LedgerStats, LedgerTurn, Query, Reader, Report, ReportRow, SessionDetail, SessionRow,
@@ -71,7 +73,7 @@ pub use spending::{Count, Spend, Spending};
 pub use verify::Problem;
 
 use buffer::Buffer;
-use campanile_core::{AlertEvent, CallEvent, Clock, Event, Sink};
+use campanile_core::{AlertEvent, CallEvent, Clock, Event, LossReason, Sink, Stats};
 use roller::Roller;
 use run::Run;
 use std::{
@@ -445,6 +447,21 @@ impl Sink for Ledger {
 
     fn lane(&self) -> Option<campanile_core::Lane> {
         Some(campanile_core::Lane::Money)
+    }
+
+    fn account(&self) -> Option<Stats> {
+        let state = self.state();
+        let mut stats = Stats::new("ledger");
+        stats.opened = state.recorded;
+        stats.written = state.written - state.dropped;
+        stats.pending = state.recorded - state.written;
+        stats.queued_bytes = state.waiting_bytes;
+        stats.degraded = state.degraded.is_some();
+        stats.errors = state.errors;
+        if state.dropped > 0 {
+            stats.lost.push((LossReason::Full, state.dropped));
+        }
+        Some(stats)
     }
 }
 

@@ -21,11 +21,12 @@ pub use report::{Report, ReportRow};
 pub use session::{LedgerTurn, SessionDetail, SessionRow, TurnSegment};
 pub use stats::LedgerStats;
 
+pub(super) use call::by_id;
+pub(super) use fold::folds;
 pub(super) use scan::{RawCall, RawPart, columns, scan};
 
 use call::each_call;
 use errors::failure_groups;
-use fold::folds;
 use latency::latency;
 use report::report;
 use session::{session_rows, turns};

@@ -19,10 +19,11 @@ const BUSY: Duration = Duration::from_secs(2);
 type Step = (&'static str, fn(&Connection) -> rusqlite::Result<()>);
 
 /// Steps from an empty file to the tables of today. A step is never changed once it was released.
-const MIGRATIONS: [Step; 3] = [
+const MIGRATIONS: [Step; 4] = [
     (VERSION_1, |_| Ok(())),
     (VERSION_2, |_| Ok(())),
     (VERSION_3, super::fill::version_3),
+    (VERSION_4, |_| Ok(())),
 ];
 
 const VERSION_1: &str = r"
@@ -122,6 +123,15 @@ CREATE INDEX call_failed ON call(failure, at, stage, session) WHERE failure IS N
 -- Turns by the hour of their beginning, always complete.
 CREATE TABLE turn_hour(hour INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;
 CREATE INDEX turn_at ON turn(at);
+";
+
+const VERSION_4: &str = r"
+-- What remote sinks have still to be told, in the order of the commits: ids of calls, names of folds. Only written while
+-- there is a cursor; the row of the last cursor stays, so that numbers never begin anew.
+CREATE TABLE outbox(seq INTEGER PRIMARY KEY, call BLOB NOT NULL) STRICT;
+
+-- How far each remote sink has come.
+CREATE TABLE cursor(sink TEXT NOT NULL PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// Tables whose rows carry a checksum of all their other columns, as the last one, what names a row of them, and the

@@ -7,6 +7,7 @@ mod dead;
 mod index;
 mod insert;
 mod names;
+mod outgoing;
 mod parts;
 mod sessions;
 mod touched;
@@ -16,6 +17,7 @@ pub(crate) use amount::amount;
 pub(crate) use dead::close_run;
 pub(crate) use index::{Claim, Job, Visit};
 pub(crate) use names::Dictionary;
+pub(crate) use outgoing::fold_key;
 pub(crate) use sessions::add_turn_hour;
 pub(crate) use touched::Hours;
 

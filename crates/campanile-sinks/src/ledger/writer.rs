@@ -239,6 +239,7 @@ impl Writer {
     fn tell(&mut self, error: &LedgerError) {
         let mut buffer = self.shared.lock();
         buffer.state.degraded = Some(error.kind());
+        buffer.state.errors += 1;
         let trouble = LedgerTrouble {
             kind: error.kind(),
             path: self.options.path.clone(),

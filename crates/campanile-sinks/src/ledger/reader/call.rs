@@ -2,7 +2,7 @@
 
 use super::{
     query::{Filter, Query},
-    scan::{RawCall, RawPart},
+    scan::{Damage, RawCall, RawPart, look_up},
     walk::walk,
 };
 use crate::ledger::{
@@ -151,6 +151,33 @@ pub(super) fn each_call(
         }
     })?;
     Ok(damage.calls + damage.parts.max(torn))
+}
+
+/// One call that is over, by its id; `None` where it is open, or not as it was written.
+pub(crate) fn by_id(
+    conn: &Connection,
+    id: &[u8; 16],
+    names: &Dictionary,
+    session: impl FnOnce(i64) -> rusqlite::Result<Option<Box<str>>>,
+) -> rusqlite::Result<Option<LedgerCall>> {
+    let mut found = None;
+    let mut sessions = Dictionary::default();
+    let mut session = Some(session);
+    let mut asked = Ok(());
+    let flow = look_up(conn, id, &mut Damage::default(), &mut |call, parts| {
+        if let (Some(id), Some(session)) = (call.session, session.take()) {
+            match session(id) {
+                Ok(name) => sessions.0.extend(name.map(|name| (id, name))),
+                Err(error) => asked = Err(error),
+            }
+        }
+        if call.whole && call.outcome.is_some() {
+            found = detail(call, parts, names, &sessions);
+        }
+        ControlFlow::Continue(())
+    })?;
+    debug_assert!(flow.is_continue());
+    asked.map(|()| found)
 }
 
 /// All that is known of a call; `None` where a word or the body of it was damaged.

@@ -12,14 +12,16 @@ use campanile_core::Timestamp;
 use rusqlite::Connection;
 
 /// A sum that stands for calls that did not fit into memory.
-pub(super) struct FoldRow {
-    id: String,
+pub(crate) struct FoldRow {
+    pub(crate) id: String,
+    pub(crate) run: i64,
+    pub(crate) seq: i64,
     pub(super) place: Place<'static>,
     pub(super) sum: Sum,
 }
 
 impl FoldRow {
-    pub(super) fn to_json(&self, names: &Dictionary) -> serde_json::Value {
+    pub(crate) fn to_json(&self, names: &Dictionary) -> serde_json::Value {
         let name = |id: Option<i64>| id.and_then(|id| names.get(id));
         let mut json =
             serde_json::to_value(ReportRow::of(Vec::new(), &self.sum)).unwrap_or_default();
@@ -51,7 +53,7 @@ impl FoldRow {
 }
 
 /// Folds that are as they were written.
-pub(super) fn folds(conn: &Connection) -> rusqlite::Result<Vec<FoldRow>> {
+pub(crate) fn folds(conn: &Connection) -> rusqlite::Result<Vec<FoldRow>> {
     let sql = "SELECT run, seq, at, stage, provider, model, outcome, body, crc FROM fold ORDER BY run, seq";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([])?;
@@ -73,6 +75,8 @@ pub(super) fn folds(conn: &Connection) -> rusqlite::Result<Vec<FoldRow>> {
         };
         folds.push(FoldRow {
             id: format!("fold-{run}-{seq}"),
+            run,
+            seq,
             place,
             sum: Sum::unpack(row.get_ref(7)?.as_blob()?).unwrap_or_default(),
         });

@@ -20,6 +20,9 @@ pub(super) struct Touched {
 impl Tx<'_> {
     /// Notes that something about a call is written.
     pub(super) fn touch(&mut self, id: &[u8; 16], at: i64) {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.call(id);
+        }
         let (hour, millis) = (hour_of(at), millis_of(id));
         if self.touched.last == Some((hour, millis)) {
             return;
@@ -55,6 +58,9 @@ impl Tx<'_> {
             self.hours.insert(hour, span);
         }
         self.turn_sums()?;
+        if let Some(outbox) = self.outbox.take() {
+            outbox.write(self.conn)?;
+        }
         let millis = &mut self.touched.millis;
         millis.sort_unstable();
         let hours = std::mem::take(&mut self.touched.hours);

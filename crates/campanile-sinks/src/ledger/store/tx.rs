@@ -5,6 +5,7 @@ use super::{
     days::DayChange,
     insert::{Inserts, put},
     names::Names,
+    outgoing::Outgoing,
     parts::{PART_COLUMNS, Written},
     touched::{Hours, Touched},
 };
@@ -42,6 +43,8 @@ pub(super) struct Tx<'a> {
     pub(super) was_open: bool,
     pub(super) hours: &'a mut Hours,
     pub(super) touched: Touched,
+    /// What remote sinks are to be told; `None`: there is none.
+    pub(super) outbox: Option<Outgoing>,
     pub(super) turn_hours: BTreeMap<i64, TurnSum>,
     /// The number of the next session, once one was asked for: nobody else writes meanwhile.
     pub(super) next_session: Option<i64>,
@@ -55,9 +58,12 @@ impl<'a> Tx<'a> {
         sessions: &'a mut Numbers,
         hours: &'a mut Hours,
     ) -> rusqlite::Result<Self> {
-        let any_open = conn
-            .prepare_cached("SELECT EXISTS(SELECT 1 FROM open)")?
-            .query_row([], |row| row.get(0))?;
+        let look = "SELECT EXISTS(SELECT 1 FROM open), (SELECT min(seq) FROM cursor),
+                    (SELECT max(seq) FROM outbox)";
+        type Look = (bool, Option<i64>, Option<i64>);
+        let (any_open, cursor, last): Look = conn
+            .prepare_cached(look)?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         Ok(Self {
             conn,
             run,
@@ -76,6 +82,7 @@ impl<'a> Tx<'a> {
             was_open: false,
             hours,
             touched: Touched::default(),
+            outbox: cursor.map(|cursor| Outgoing::after(last.unwrap_or(cursor))),
             turn_hours: BTreeMap::new(),
             next_session: None,
         })
@@ -187,6 +194,9 @@ impl<'a> Tx<'a> {
             Val::Int(key.outcome as i64),
             Val::Blob(&self.body),
         ];
+        if let Some(outbox) = &mut self.outbox {
+            outbox.fold(self.run, fold.seq);
+        }
         let statement =
             "INSERT INTO fold VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9) ON CONFLICT DO NOTHING";
         put(
