@@ -3,11 +3,12 @@
 use crate::shell::{self, Done, say};
 
 /// Names for the command line, crates, and their benches.
-const BENCHES: [(&str, &str, &str); 7] = [
+const BENCHES: [(&str, &str, &str); 8] = [
     ("overhead", "campanile", "overhead"),
     ("ledger", "campanile-sinks", "ledger"),
     ("lines", "campanile-sinks", "lines"),
     ("logs", "campanile-cli", "logs"),
+    ("reports", "campanile-cli", "reports"),
     ("price", "campanile-pricing", "price"),
     ("sse", "campanile-protocols", "sse"),
     ("redact", "campanile-redact", "throughput"),

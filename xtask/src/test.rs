@@ -6,9 +6,11 @@ use std::process::Command;
 
 /// Programs that tests use, and the packages of Debian's that bring them. Tests whose program is missing say that
 /// they are skipped; without a C compiler nothing builds (SQLite is compiled).
-const NEEDED: [(&str, &[&str]); 2] = [
+const NEEDED: [(&str, &[&str]); 3] = [
     ("cc", &["gcc", "libc6-dev"]),
     ("python3", &["python3", "python3-venv", "python3-pip"]),
+    // Pages are looked at in it.
+    ("chromium", &["chromium"]),
 ];
 
 fn install() -> Done {

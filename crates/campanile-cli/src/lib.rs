@@ -30,8 +30,10 @@ mod io;
 mod lines;
 mod moment;
 mod money;
+mod page;
 mod pager;
 mod settings;
+mod spark;
 mod table;
 mod text;
 

@@ -26,26 +26,39 @@ impl Range {
         self.at_most == Some(Money::ZERO)
     }
 
-    /// `$1.2345`, `$0.0002–0.0009`, `≥ $0.0002`, `$?`: four places, or two digits where that would show nothing.
+    /// `$1.2345`, `$1,234.57`, `$0.0002–0.0009`, `≥ $0.0002`, `unknown`: four places, two from a hundred dollars on, and two
+    /// digits where that would show nothing. A lower bound is rounded down, an upper one up.
     pub(crate) fn shown(self) -> String {
         match self.at_most {
-            Some(most) if most == self.at_least => format!("${}", dollars(most, places(most))),
+            Some(most) if most == self.at_least => {
+                format!("${}", separated(&most.to_usd(places(most))))
+            }
             Some(most) => {
-                let places = places(self.at_least).max(places(most));
-                let (least, most) = (dollars(self.at_least, places), dollars(most, places));
-                format!("${least}–{most}")
+                let places = match places(most) {
+                    2 => 2,
+                    more => more.max(places(self.at_least)),
+                };
+                let least = rounded(self.at_least, places, false);
+                format!("${least}–{}", rounded(most, places, true))
             }
             None if self.at_least == Money::ZERO => "unknown".to_owned(),
-            None => format!("≥ ${}", dollars(self.at_least, places(self.at_least))),
+            None => {
+                let least = rounded(self.at_least, places(self.at_least), false);
+                format!("≥ ${least}")
+            }
         }
     }
 }
 
-/// Four, or as many as two digits need.
+/// Two from a hundred dollars on, else four, or as many as two digits need.
 fn places(money: Money) -> u32 {
     let grains = money.grains().unsigned_abs();
+    let dollar = Money::GRAINS_PER_USD.unsigned_abs();
+    if grains >= dollar * 100 {
+        return 2;
+    }
     let mut places = 4;
-    let mut unit = Money::GRAINS_PER_USD.unsigned_abs() / 1_000;
+    let mut unit = dollar / 1_000;
     while grains > 0 && grains < unit && places < 18 {
         places += 1;
         unit /= 10;
@@ -53,8 +66,38 @@ fn places(money: Money) -> u32 {
     places
 }
 
-fn dollars(money: Money, places: u32) -> String {
-    money.to_usd(places)
+/// The bound of a range, away from what is inside.
+fn rounded(money: Money, places: u32, up: bool) -> String {
+    let unit = Money::GRAINS_PER_USD / 10_i128.pow(places);
+    let down = money.grains().div_euclid(unit) * unit;
+    let rest = up && down != money.grains();
+    let bound = if rest {
+        down.saturating_add(unit)
+    } else {
+        down
+    };
+    separated(&Money::from_grains(bound).to_usd(places))
+}
+
+/// A decimal number with its thousands apart.
+fn separated(number: &str) -> String {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let (sign, digits) = match whole.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", whole),
+    };
+    let mut text = sign.to_owned();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if !fraction.is_empty() {
+        text.push('.');
+        text.push_str(fraction);
+    }
+    text
 }
 
 /// The JSON form: decimal strings (18 places), and grains where exactness is asked.
@@ -111,6 +154,10 @@ mod tests {
         assert_eq!(shown("0", Some("0")), "$0.0000");
         assert_eq!(shown("3", None), "≥ $3.0000");
         assert_eq!(shown("0", None), "unknown");
+        assert_eq!(shown("1234567.891", Some("1234567.891")), "$1,234,567.89");
+        assert_eq!(shown("100", Some("100.001")), "$100.00–100.01");
+        assert_eq!(shown("0.00029", Some("0.1")), "$0.00029–0.10000");
+        assert_eq!(shown("98.09694", Some("294.291")), "$98.09–294.30");
     }
 
     #[test]

@@ -104,23 +104,32 @@ pub(crate) fn grouped(count: u64) -> String {
     grouped
 }
 
+/// `1 call`, `1,234 calls`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{} {what}s", grouped(count)),
+    }
+}
+
 /// Columns with a head, rows, and a line of totals below.
 #[derive(Debug)]
 pub(crate) struct Table {
-    heads: Vec<(&'static str, bool)>,
+    heads: Vec<(String, bool)>,
     rows: Vec<Vec<Cell>>,
     totals: Option<Vec<Cell>>,
 }
 
 impl Table {
     /// Names of columns; those that begin with `>` are aligned to the right.
-    pub(crate) fn new(heads: &[&'static str]) -> Self {
-        let head = |name: &&'static str| match name.strip_prefix('>') {
-            Some(name) => (name, true),
-            None => (*name, false),
+    pub(crate) fn new(heads: &[impl AsRef<str>]) -> Self {
+        let clean = |name: &str| text::clean(name).into_owned();
+        let head = |name: &str| match name.strip_prefix('>') {
+            Some(name) => (clean(name), true),
+            None => (clean(name), false),
         };
         Self {
-            heads: heads.iter().map(head).collect(),
+            heads: heads.iter().map(|name| head(name.as_ref())).collect(),
             rows: Vec::new(),
             totals: None,
         }
@@ -155,7 +164,7 @@ impl Table {
         let head: Vec<Cell> = self
             .heads
             .iter()
-            .map(|(name, _)| Cell::new(*name).tone(Tone::Bold))
+            .map(|(name, _)| Cell::new(name.as_str()).tone(Tone::Bold))
             .collect();
         let widths: Vec<usize> = shown
             .iter()

@@ -71,7 +71,7 @@ fn share(text: &str) -> Result<u64, String> {
 
 /// A standing, for programs.
 #[derive(Serialize)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     budget: &'a str,
     /// `null`: all together.
     subject: Option<&'a str>,
@@ -88,7 +88,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(standing: &'a Standing) -> Self {
+    pub(super) fn of(standing: &'a Standing) -> Self {
         Self {
             budget: &standing.budget,
             subject: standing.subject.as_deref(),
@@ -123,8 +123,7 @@ impl Budget {
 /// Where the budgets stand in the windows of a moment.
 fn standings(settings: &Settings, now: Timestamp) -> Result<Vec<Standing>, Fault> {
     let config = settings.config()?;
-    let budgets = config.budgets().map_err(Fault::usage)?;
-    if budgets.is_empty() {
+    if config.budget.is_empty() {
         let file = config
             .file
             .as_deref()
@@ -133,6 +132,15 @@ fn standings(settings: &Settings, now: Timestamp) -> Result<Vec<Standing>, Fault
             "{}: there is no budget; add a `[[budget]]`",
             file.as_deref().unwrap_or("campanile.toml")
         )));
+    }
+    standings_of(settings, now)
+}
+
+/// The same; none where there is no budget.
+pub(super) fn standings_of(settings: &Settings, now: Timestamp) -> Result<Vec<Standing>, Fault> {
+    let budgets = settings.config()?.budgets().map_err(Fault::usage)?;
+    if budgets.is_empty() {
+        return Ok(Vec::new());
     }
     let mut watch = Watch::new(settings.ledger_path()?, budgets);
     let mut standings = watch.standings(now).map_err(Fault::usage)?;
@@ -194,7 +202,7 @@ impl List {
     }
 }
 
-fn table(standings: &[Standing], io: &mut Io<'_>) -> Result<(), Fault> {
+pub(super) fn table(standings: &[Standing], io: &mut Io<'_>) -> Result<(), Fault> {
     if standings.is_empty() {
         return Ok(writeln!(io.out, "nothing is spent of any budget")?);
     }

@@ -1,10 +1,13 @@
 //! The commands, one a file.
 
 mod budget;
+mod by;
 mod completions;
 mod cost;
 mod doctor;
+mod errors;
 mod forget;
+mod latency;
 mod ledger;
 mod logs;
 mod prices;
@@ -28,6 +31,10 @@ pub(crate) enum Command {
     Sessions(sessions::Sessions),
     /// One session: its turns as waterfalls, its calls, what was cut and what failed.
     Session(session::Session),
+    /// How long turns and calls took: percentiles, trends, histograms, two times compared.
+    Latency(latency::Latency),
+    /// What failed, how often, since when, and whom it hit.
+    Errors(errors::Errors),
     /// Finds lines in the log files: by text, time, level, stage, session, field; follows them.
     Logs(logs::Logs),
     /// Dumps, verifies and measures the ledger.
@@ -60,6 +67,8 @@ impl Command {
             Command::Report(report) => report.run(settings, io),
             Command::Sessions(sessions) => sessions.run(settings, io),
             Command::Session(session) => session.run(settings, io),
+            Command::Latency(latency) => latency.run(settings, io),
+            Command::Errors(errors) => errors.run(settings, io),
             Command::Logs(logs) => logs.run(settings, io),
             Command::Ledger(ledger) => ledger.run(settings, io),
             Command::Record(record) => record.run(settings, io),

@@ -1,13 +1,13 @@
 //! `campanile sessions`: the list of them.
 
 use super::{
-    report::{during, span},
     sums::{self, Sums},
+    which::Which,
 };
 use crate::{
     Io,
     fault::Fault,
-    moment::{self, Moment},
+    moment,
     settings::Settings,
     table::{Cell, Format, Table, csv_line},
     text,
@@ -20,18 +20,18 @@ use std::io::Write;
 const EXAMPLES: &str = "\
 Examples:
   campanile sessions --since 2h
+  campanile sessions --failed --limit 10
   campanile sessions --limit 5 --format json";
 
 /// Lists sessions, the latest first, with the sums of their calls.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Sessions {
-    /// Only calls that were opened at this moment or later: RFC 3339, a date (UTC), or 90s, 30m, 2h, 7d, 4w ago.
-    #[arg(long, value_parser = Moment::parse, value_name = "MOMENT")]
-    since: Option<Moment>,
-    /// Only calls that were opened before this moment.
-    #[arg(long, value_parser = Moment::parse, value_name = "MOMENT")]
-    until: Option<Moment>,
+    #[command(flatten)]
+    which: Which,
+    /// Only sessions in which a call failed, or their process died.
+    #[arg(long)]
+    failed: bool,
     /// No more than so many.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -75,11 +75,14 @@ impl<'a> Row<'a> {
 
 impl Sessions {
     pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
-        let (since, until) = span(self.since, self.until, io)?;
+        let asked = self.which.asked(None, io.now)?;
         let mut rows = settings
             .reader()?
-            .sessions(&during(since, until))
+            .sessions(&asked.query)
             .map_err(Fault::usage)?;
+        if self.failed {
+            rows.retain(|row| row.sum.failed + row.sum.crashed > 0);
+        }
         rows.truncate(self.limit.unwrap_or(usize::MAX));
         match self.format {
             Format::Json => {

@@ -5,7 +5,7 @@ use crate::{
     money::{Amount, Range},
     table::{Cell, Tone, grouped},
 };
-use campanile_core::{Meter, Usage};
+use campanile_core::{Evidence, Meter, Usage};
 use campanile_sinks::ledger::ReportRow;
 use serde::Serialize;
 
@@ -44,7 +44,7 @@ impl<'a> Sums<'a> {
 }
 
 /// Names of the columns of [`cells`].
-pub(super) const HEADS: [&str; 15] = [
+pub(super) const HEADS: [&str; 16] = [
     ">calls",
     ">failed",
     ">cut",
@@ -60,6 +60,7 @@ pub(super) const HEADS: [&str; 15] = [
     ">wasted",
     ">unpriced",
     ">inexact",
+    "known as",
 ];
 
 /// The columns of a sum, for people; zeros are left out, so that columns of nothing are not drawn.
@@ -81,6 +82,8 @@ pub(super) fn cells(row: &ReportRow) -> Vec<Cell> {
     });
     cells.push(bad(row.unpriced));
     cells.push(Cell::count(row.inexact));
+    let evidence = row.usage.evidence().map(Evidence::name);
+    cells.push(Cell::new(evidence.unwrap_or_default()).tone(Tone::Dim));
     cells
 }
 
@@ -150,6 +153,7 @@ pub(super) fn csv_heads() -> impl Iterator<Item = String> {
         "wasted_usd_at_most",
         "unpriced",
         "inexact",
+        "evidence",
     ];
     let meters = Meter::ALL.map(Meter::name);
     counts
@@ -178,6 +182,7 @@ pub(super) fn csv(row: &ReportRow) -> impl Iterator<Item = String> {
     numbers(counts.into_iter().chain(meters).collect())
         .chain(amounts)
         .chain(numbers(vec![row.unpriced, row.inexact]))
+        .chain([row.usage.evidence().map_or("", Evidence::name).to_owned()])
         .collect::<Vec<_>>()
         .into_iter()
 }

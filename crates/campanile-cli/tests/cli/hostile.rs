@@ -2,7 +2,9 @@
 
 use crate::support::{Home, at, attempt, call, campanile, on_terminal};
 use campanile_cli::Terminal;
-use campanile_core::{Cost, Event, Evidence, Meter, Money, Outcome, Usage};
+use campanile_core::{
+    Cost, Event, Evidence, FailureKind, FailureReport, Meter, Money, Name, Outcome, Usage,
+};
 
 /// A person reads stdout, and wants no colours.
 fn person() -> Terminal {
@@ -25,19 +27,17 @@ fn hostile_home() -> Home {
         "\u{1b}[2J\u{1b}]0;owned\u{7}",
         "a\u{202e}b\u{9b}31m",
         "+1,\"2\"\r\n@x",
+        "</title></td><script>alert('1')</script>\" onload=\"x &amp;",
     ];
     let mut n = 0;
     let events = names.map(|name| {
         n += 1;
         let usage = Usage::new().with(Meter::Requests, 1, Evidence::Measured);
         let attempt = attempt(1, name, name, usage, Cost::exact(Money::ZERO));
-        let call = call(
-            name,
-            Some(("s", 1)),
-            at(n),
-            Outcome::Completed,
-            vec![attempt],
-        );
+        let mut call = call(name, Some(("s", 1)), at(n), Outcome::Failed, vec![attempt]);
+        let mut why = FailureReport::new(FailureKind::Unknown, Name::from_static(name));
+        why.code = Some(Name::from_static(name));
+        call.failure = Some(why);
         Event::Call(Box::new(call))
     });
     home.record(&events);
@@ -54,6 +54,18 @@ fn no_command_hands_an_escape_sequence_on() {
         &["sessions", "--format", "json"],
         &["session", "s"],
         &["session", "s", "--format", "json"],
+        &["session", "s", "--format", "html"],
+        &["report", "--by", "stage,model", "--format", "html"],
+        &["report", "--by", "label:\u{1b}[2J"],
+        &["latency", "--since", "ever"],
+        &["latency", "--since", "ever", "--format", "json"],
+        &["latency", "--since", "ever", "--histogram"],
+        &["errors"],
+        &["errors", "--format", "json"],
+        &["errors", "show", "f"],
+        &["errors", "show", "\u{1b}[2J"],
+        &["logs", "--logs", "\u{1b}[2J"],
+        &["logs", "\u{9b}(", "--regex"],
         &["session", "\u{1b}[2J"],
         &["report", "--since", "\u{1b}[2J\u{9b}"],
         &["ledger", "dump"],
@@ -67,20 +79,38 @@ fn no_command_hands_an_escape_sequence_on() {
 }
 
 #[test]
+fn a_page_holds_what_comes_from_outside_as_text() {
+    let home = hostile_home();
+    for words in [
+        &["report", "--by", "stage,model", "--format", "html"][..],
+        &["session", "s", "--format", "html"],
+    ] {
+        let page = home.run(words).good();
+        assert!(
+            !page.contains("<script") && !page.contains("onload=\"x"),
+            "{words:?}"
+        );
+        let shown = "&lt;/title&gt;&lt;/td&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot; onload=&quot;x &amp;amp;";
+        assert!(page.contains(shown), "{words:?}");
+        assert!(page.contains("\\u{1b}[2J"));
+    }
+}
+
+#[test]
 fn a_spreadsheet_gets_no_formula_and_every_cell_stays_one() {
     let csv = hostile_home()
         .run(&["report", "--by", "stage", "--format", "csv"])
         .good();
 
     let rows: Vec<&str> = csv.split_terminator("\r\n").collect();
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 6);
     for row in &rows[1..] {
         assert!(
             !row.starts_with(['=', '+', '-', '@']) && is_clean(row),
             "{row:?}"
         );
-        // Cells behind the name are plain numbers.
-        let numbers: Vec<&str> = row.rsplitn(35, ',').take(34).collect();
+        // Cells behind the name are plain numbers, and a word of ours.
+        let numbers: Vec<&str> = row.rsplitn(36, ',').skip(1).take(34).collect();
         assert!(
             numbers.iter().all(|cell| cell.parse::<f64>().is_ok()),
             "{row:?}"

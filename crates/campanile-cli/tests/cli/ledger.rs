@@ -76,7 +76,10 @@ fn a_report_for_spreadsheets_has_both_bounds() {
 fn a_report_of_nothing_says_so() {
     let home = Home::with_small_ledger();
     let done = home.run(&["report", "--since", "now"]);
-    assert_eq!(done.good(), "no calls here\n");
+    assert_eq!(
+        done.good(),
+        "2026-11-24 02:50:29 to now, UTC\nno calls here\n"
+    );
 }
 
 #[test]

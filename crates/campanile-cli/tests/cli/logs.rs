@@ -231,5 +231,5 @@ fn what_cannot_be_asked_is_one_line() {
 fn a_person_who_finds_nothing_is_told_where_it_was_looked_for() {
     let done = run(&home(), &["nowhere"], person());
     assert_eq!((done.code, done.out.as_str()), (0, ""));
-    assert_eq!(done.err, "no such line in 1 files\n");
+    assert_eq!(done.err, "no such line in 1 file\n");
 }

@@ -7,10 +7,13 @@
 )]
 
 mod budget;
+mod busy;
 mod filters;
+mod find;
 mod hostile;
 mod ledger;
 mod logs;
+mod page;
 mod process;
 mod reconcile;
 mod support;

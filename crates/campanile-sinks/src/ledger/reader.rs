@@ -3,6 +3,7 @@
 mod call;
 mod census;
 mod errors;
+mod failed;
 mod fold;
 mod latency;
 mod plan;
@@ -27,6 +28,7 @@ pub(super) use scan::{RawCall, RawPart, columns, scan};
 
 use call::each_call;
 use errors::failure_groups;
+use failed::{each_failed, sessions_ending};
 use latency::latency;
 use report::report;
 use session::{session_rows, turns};
@@ -218,6 +220,30 @@ impl Reader {
     /// When the file cannot be read.
     pub fn errors(&self, query: &Query) -> Result<Vec<FailureGroup>, LedgerError> {
         self.view(|conn, _| failure_groups(conn, query))
+    }
+
+    /// Hands each failed call of `query` to `each`, in the order in which they were opened, until it breaks: those with this
+    /// fingerprint, or all. Returns how many rows were damaged.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn failed(
+        &self,
+        query: &Query,
+        fingerprint: Option<&str>,
+        each: impl FnMut(LedgerCall) -> ControlFlow<()>,
+    ) -> Result<u64, LedgerError> {
+        self.view(|conn, _| each_failed(conn, query, fingerprint, each))
+    }
+
+    /// Ids of sessions that end with `end`, in their order: at most ten.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn sessions_ending(&self, end: &str) -> Result<Vec<String>, LedgerError> {
+        self.view(|conn, _| sessions_ending(conn, end))
     }
 
     /// Looks at every row: checksums, sums of days, the pages of the file, and, where no process writes it, SQLite's

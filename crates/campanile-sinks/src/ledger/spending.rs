@@ -148,7 +148,7 @@ impl<S: Default> Day<S> {
     }
 }
 
-/// Follows what is spent in a ledger. See the [module docs](self).
+/// Follows what is spent in a ledger.
 #[derive(Debug)]
 pub struct Spending<S: Count> {
     reader: Reader,

@@ -3,7 +3,14 @@
 mod pretty;
 mod show;
 
-use crate::{Io, fault::Fault, moment::Moment, settings::Settings, table::grouped, text};
+use crate::{
+    Io,
+    fault::Fault,
+    moment::Moment,
+    settings::Settings,
+    table::{counted, grouped},
+    text,
+};
 use campanile_core::{Level, SCHEMA_VERSION, Timestamp};
 use campanile_search::{Follow, Line, Query, Tally, Trouble};
 use serde_json::json;
@@ -229,8 +236,8 @@ impl Logs {
         };
         let tally = tally.map_err(no_place)?;
         if tally.matched == 0 && io.terminal.out {
-            let files = grouped(tally.files as u64);
-            let _ = writeln!(io.err, "no such line in {files} files");
+            let files = counted(tally.files as u64, "file");
+            let _ = writeln!(io.err, "no such line in {files}");
         }
         let foreign = match self.format {
             Format::Raw => tally.foreign,

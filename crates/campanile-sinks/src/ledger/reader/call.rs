@@ -105,7 +105,7 @@ pub struct AttemptRow {
     pub cost: Option<Cost>,
 }
 
-/// Why a call or an attempt failed. Its texts are in [`Reader::errors`].
+/// Why a call or an attempt failed. Its texts are in [`Reader::errors`](crate::ledger::Reader::errors).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LedgerFailure {
@@ -181,7 +181,7 @@ pub(crate) fn by_id(
 }
 
 /// All that is known of a call; `None` where a word or the body of it was damaged.
-fn detail(
+pub(super) fn detail(
     call: &RawCall,
     parts: &[RawPart],
     names: &Dictionary,

@@ -41,7 +41,7 @@ pub(super) fn walk(
 }
 
 /// Whether a call is asked for: by what it is, and by who served its last attempt.
-fn takes(filter: &Filter<'_>, call: &RawCall, parts: &[RawPart]) -> bool {
+pub(super) fn takes(filter: &Filter<'_>, call: &RawCall, parts: &[RawPart]) -> bool {
     let last = parts.last();
     filter.takes(&Place {
         at: call.at,

@@ -1,82 +1,35 @@
-//! `campanile session ID`: its turns as waterfalls, its calls.
+//! A session in a terminal.
 
-use super::{sessions::length_us, sums};
+use super::phases::{self, Phase};
 use crate::{
     Io,
+    commands::{sessions::length_us, sums},
     fault::Fault,
     moment,
     money::Range,
-    settings::Settings,
-    table::{Cell, Form, Table, Tone},
+    table::{Cell, Table, Tone},
     text,
 };
-use campanile_core::{Outcome, SCHEMA_VERSION, Timestamp};
+use campanile_core::{Outcome, Timestamp};
 use campanile_sinks::ledger::{
     AttemptRow, LedgerCall, LedgerFailure, LedgerTurn, SessionDetail, SessionRow,
 };
-use serde_json::json;
 use std::io::Write;
 
-const EXAMPLES: &str = "\
-Each turn begins with its waterfall: what the user waited for, from the end of the speech to the \
-first audio, and who could make it shorter. Calls follow, with a bar that says when in the turn they ran.
-
-Examples:
-  campanile session call-7
-  campanile session call-7 --format json";
-
-/// Characters of a bar.
-const BAR: u64 = 32;
-
-/// Shows one session.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct Session {
-    /// Its id, as `campanile sessions` lists it.
-    id: String,
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t)]
-    format: Form,
-}
-
-impl Session {
-    pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
-        let found = settings.reader()?.session(&self.id).map_err(Fault::usage)?;
-        let Some(session) = found else {
-            let path = settings.ledger_path()?;
-            let (id, path) = (&self.id, path.display());
-            return Err(Fault::Failed(format!(
-                "no session `{id}` in {path}; `campanile sessions` lists them"
-            )));
-        };
-        match self.format {
-            Form::Table => Page {
-                io,
-                session: &session,
-            }
-            .print(),
-            Form::Json => {
-                let mut document = json!(session);
-                if let Some(fields) = document.as_object_mut() {
-                    fields.remove("keys");
-                    fields.insert("v".to_owned(), SCHEMA_VERSION.into());
-                }
-                Ok(writeln!(io.out, "{}", text::json_document(&document))?)
-            }
-        }
-    }
-}
-
 /// The session, for people.
-struct Page<'a, 'io> {
-    io: &'a mut Io<'io>,
-    session: &'a SessionDetail,
+pub(super) struct Page<'a, 'io> {
+    pub(super) io: &'a mut Io<'io>,
+    pub(super) session: &'a SessionDetail,
 }
 
 impl Page<'_, '_> {
-    fn print(mut self) -> Result<(), Fault> {
+    pub(super) fn print(mut self) -> Result<(), Fault> {
         let session = self.session;
         self.head(&session.session)?;
+        if !session.call_list.is_empty() {
+            let legend = Tone::Dim.paint(phases::LEGEND, self.io.terminal.colours);
+            writeln!(self.io.out, "{legend}")?;
+        }
         for turn in &session.turn_list {
             self.turn(turn)?;
         }
@@ -192,7 +145,7 @@ impl Page<'_, '_> {
                 Cell::new(part.name.as_str()),
                 Cell::new(part.owner).tone(Tone::Dim),
                 Cell::new(moment::span(part.span_us)),
-                Cell::new(bar(from, part.span_us, whole)),
+                Cell::new(phases::bar(&[Phase::stretch(from, part.span_us)], whole)),
             ]);
             from = from.saturating_add(part.span_us);
         }
@@ -253,9 +206,7 @@ fn call_cells(call: &LedgerCall, from: Timestamp, whole: Option<u64>) -> Vec<Cel
     let span = |span: Option<campanile_core::Span>| span.map(|span| moment::span(span.us()));
     let elapsed = timing.map(|timing| timing.elapsed.us());
     let offset = u64::try_from(call.started_at.0.saturating_sub(from.0)).unwrap_or(0);
-    let when = whole
-        .zip(elapsed)
-        .map(|(whole, elapsed)| bar(offset, elapsed, whole));
+    let when = whole.map(|whole| phases::bar(&phases::of(call, offset), whole));
     let outcome = match (call.outcome, &call.reason) {
         (None, _) => "open".to_owned(),
         (Some(outcome), None) => outcome.name().to_owned(),
@@ -298,7 +249,7 @@ fn attempt_cells(attempt: &AttemptRow) -> Vec<Cell> {
     cells
 }
 
-fn model(attempt: &AttemptRow) -> String {
+pub(super) fn model(attempt: &AttemptRow) -> String {
     let words = [attempt.provider.as_deref(), attempt.model.as_deref()];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
@@ -316,36 +267,5 @@ fn tone(outcome: Option<Outcome>) -> Tone {
         Some(Outcome::Completed) => Tone::Good,
         Some(Outcome::Failed | Outcome::Panicked | Outcome::Crashed) => Tone::Bad,
         _ => Tone::Plain,
-    }
-}
-
-/// A stretch of a whole, at its place; never wider than the whole, never invisible.
-fn bar(from: u64, span: u64, whole: u64) -> String {
-    if whole == 0 {
-        return String::new();
-    }
-    let scale =
-        |us: u64| (u128::from(us.min(whole)) * u128::from(BAR) / u128::from(whole)) as usize;
-    let start = scale(from).min(BAR as usize - 1);
-    let end = scale(from.saturating_add(span)).max(start + 1);
-    format!(
-        "{}{}{}",
-        "·".repeat(start),
-        "█".repeat(end - start),
-        "·".repeat(BAR as usize - end)
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bar_stays_in_its_frame() {
-        assert_eq!(bar(0, 100, 100), "█".repeat(32));
-        assert_eq!(bar(50, 50, 100), "·".repeat(16) + &"█".repeat(16));
-        assert_eq!(bar(100, 0, 100), "·".repeat(31) + "█");
-        assert_eq!(bar(u64::MAX, u64::MAX, 1).chars().count(), 32);
-        assert_eq!(bar(1, 1, 0), "");
     }
 }
