@@ -154,6 +154,8 @@ impl Engine {
             return;
         }
         let (recorder, notices) = (Arc::downgrade(&self.recorder), self.notices.clone());
+        // Then all is written and told, and only the sinks' threads are to end.
+        let closed = self.ended.try_lock().is_ok_and(|ended| ended.is_some());
         let (done, over) = channel();
         let last = on_its_own(move || {
             self.end(Recorder::flush);
@@ -161,7 +163,7 @@ impl Engine {
             drop(self);
             let _ = done.send(());
         });
-        if !last || over.recv_timeout(DROP_PATIENCE).is_ok() {
+        if !last || over.recv_timeout(DROP_PATIENCE).is_ok() || closed {
             return;
         }
         notices.tell("dropped without close(), and 100 ms were too short to write everything");

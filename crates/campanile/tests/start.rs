@@ -69,8 +69,9 @@ async fn what_a_file_describes_is_written_and_summed() {
     speak(&monitor, 1_000).await;
     assert!(monitor.close().await);
 
-    let (name, jsonl) = monitor.lanes().remove(0);
-    assert_eq!((name, jsonl.opened, jsonl.written), ("jsonl", 2, 2));
+    let mut lanes = monitor.lanes().into_iter();
+    let (_, jsonl) = lanes.find(|(name, _)| *name == "jsonl").unwrap();
+    assert_eq!((jsonl.opened, jsonl.written), (2, 2));
     let text = metrics.render();
     for line in [
         "campanile_sink_events_total{sink=\"jsonl\"} 2",
