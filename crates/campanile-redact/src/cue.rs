@@ -1,7 +1,7 @@
 //! What the words around a number say it is.
 
 use crate::lexicon::mean;
-use crate::token::Text;
+use crate::token::{Text, is_space};
 
 /// What a number near these words is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +42,47 @@ pub(crate) fn before(text: &Text<'_>, at: usize) -> Option<Cue> {
             break;
         }
         if token.has(mean::NUMBER) {
+            if is_of_card(text, near) {
+                return Some(Cue::Card);
+            }
             weak = Some(Cue::Phone);
+        }
+        if token.has(mean::PASSWORD) && near > 0 && text.is(near - 1, "time") {
+            return Some(Cue::Code);
         }
         if let Some(cue) = of(text, near) {
             return Some(cue);
         }
     }
     weak
+}
+
+/// `sixteen digit number`, `the long number`
+fn is_of_card(text: &Text<'_>, at: usize) -> bool {
+    let digit = at > 1 && text.is_any(at - 1, &["digit", "digits"]);
+    digit
+        && text.is_any(
+            at - 2,
+            &["sixteen", "fifteen", "fourteen", "16", "15", "14"],
+        )
+        || at > 0 && text.is(at - 1, "long")
+}
+
+/// Whether what follows a number says that it is somebody's: `… is the best number to call`.
+pub(crate) fn phone_behind(text: &Text<'_>, last: usize) -> bool {
+    let call = &["call", "text", "ring", "phone"];
+    if is_space(text.gap(last)) && text.is_any(last + 1, call) {
+        return true;
+    }
+    let told = text.is_any(last + 1, &["is", "s", "was", "works"]) && is_space(text.gap(last));
+    told && (last + 2..last + 7).any(|near| {
+        text.bits(near) & mean::PHONE != 0
+            || text.is(near, "number")
+                && text.is_any(
+                    near - 1,
+                    &["my", "best", "right", "his", "her", "our", "good"],
+                )
+    })
 }
 
 /// Whether a code is spoken of before token `at`, with other cues between: `the code they texted me is …`.
@@ -59,18 +93,37 @@ pub(crate) fn code_before(text: &Text<'_>, at: usize) -> bool {
 
 /// Whether one of the next few words speaks of a card: `… is the amex`.
 pub(crate) fn card_behind(text: &Text<'_>, at: usize) -> bool {
+    const ON_CARDS: &[&str] = &[
+        "expiration",
+        "expiry",
+        "expires",
+        "expiring",
+        "exp",
+        "cvv",
+        "cvc",
+    ];
     (at + 1..at + 6).any(|near| text.bits(near) & mean::CARD != 0)
+        || (at + 1..at + 4).any(|near| text.is_any(near, ON_CARDS))
+}
+
+/// Kinds of telephone lines.
+const LINES: &[&str] = &[
+    "office", "fax", "mobile", "cell", "home", "work", "desk", "phone", "tel", "landline",
+    "direct", "main",
+];
+
+/// Whether token `at` is `word` behind one of `before`.
+fn is_behind(text: &Text<'_>, at: usize, word: &str, before: &[&str]) -> bool {
+    text.is(at, word) && at > 0 && text.is_any(at - 1, before)
+}
+
+/// Whether the next word says which line a number is: `… office`, `…-Fax`, `… (mobile)`.
+pub(crate) fn line_behind(text: &Text<'_>, last: usize) -> bool {
+    matches!(text.gap(last), b" " | b"-" | b" (" | b", " | b" - ") && text.is_any(last + 1, LINES)
 }
 
 fn of(text: &Text<'_>, at: usize) -> Option<Cue> {
-    const ANY: u32 = mean::CARD
-        | mean::PHONE
-        | mean::ACCOUNT
-        | mean::SOCIAL
-        | mean::CODE
-        | mean::IBAN
-        | mean::LICENCE
-        | mean::REFERENCE;
+    const ANY: u32 = mean::CUES & !mean::BIRTH;
     let bits = text.bits(at);
     if bits & ANY == 0 {
         return None;
@@ -83,6 +136,9 @@ fn of(text: &Text<'_>, at: usize) -> Option<Cue> {
         _ if bits & mean::ACCOUNT != 0 => Cue::Account,
         _ if bits & mean::LICENCE != 0 => Cue::Licence,
         _ if bits & mean::PHONE != 0 => Cue::Phone,
+        _ if is_behind(text, at, "id", &["caller", "calling"]) => Cue::Phone,
+        _ if is_behind(text, at, "id", &["tax", "taxpayer"]) => Cue::Social,
+        _ if is_behind(text, at, "line", LINES) => Cue::Phone,
         _ => Cue::Reference,
     };
     Some(cue)

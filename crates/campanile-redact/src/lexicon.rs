@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use crate::detect::key;
+
 /// What a word may mean; one bit each, since `may` is a month, a name and neither.
 pub(crate) mod mean {
     pub(crate) const DIGIT: u32 = 1;
@@ -42,6 +44,10 @@ pub(crate) mod mean {
     pub(crate) const PREFIX: u32 = 1 << 30;
     pub(crate) const AT: u32 = 1 << 31;
 
+    /// What says of a number near it what it is.
+    pub(crate) const CUES: u32 =
+        CARD | PHONE | ACCOUNT | SOCIAL | CODE | BIRTH | IBAN | LICENCE | REFERENCE;
+
     /// Anything that says digits.
     pub(crate) const SPOKEN: u32 = DIGIT | TEEN | TENS;
 }
@@ -66,25 +72,28 @@ const GROUPS: &[(u32, &str)] = &[
     ),
     (
         CARD,
-        "card cards credit debit visa mastercard amex discover cc creditcard maestro diners pan ccnum cardnumber",
+        "card cards credit debit visa mastercard amex discover cc creditcard maestro diners pan ccnum cardnumber charge pay payment",
     ),
     (
         PHONE,
-        "phone call called reach mobile cell cellphone tel telephone fax desk dial text texted contact caller whatsapp callback \
-         landline ring sms phonenumber",
+        "phone phones call called calling reach mobile cell cellphone tel telephone fax desk dial text texted contact caller \
+         whatsapp callback landline ring sms phonenumber msisdn voicemail pager hotline helpline registered answering messages try",
     ),
     (ACCOUNT, "account acct routing aba accounts sortcode"),
     (SOCIAL, "ssn social"),
     (
         CODE,
-        "pin code cvv cvc cvv2 otp passcode pins codes 2fa mfa",
+        "pin code cvv cvc cvv2 otp passcode pins codes 2fa mfa dtmf",
     ),
     (BIRTH, "born birth dob birthday birthdate dateofbirth"),
-    (PASSWORD, "password passwd pwd passphrase passwort pass pw"),
+    (
+        PASSWORD,
+        "password passwd pwd passphrase passwort pass pw identified sshpass",
+    ),
     (
         KEY,
         "key secret token bearer apikey authorization credential credentials auth deepgram assemblyai elevenlabs cartesia twilio \
-         livekit azure signature sig accesskey secretkey authtoken accesstoken",
+         livekit azure subscription signature sig accesskey secretkey authtoken accesstoken",
     ),
     (IBAN, "iban"),
     (LICENCE, "license licence licenses dl"),
@@ -101,7 +110,7 @@ const GROUPS: &[(u32, &str)] = &[
     ),
     (
         TLD,
-        "com org net edu gov io me uk co de fr it es eu us ca info biz dev ai app nl se ch in br au jp pl no fi dk at be pt ie nz za \
+        "com org net edu gov mil int io me uk co de fr it es eu us ca info biz dev ai app nl se ch in br au jp pl no fi dk at be pt ie nz za \
          mx local internal fm im test tech cloud online xyz tv gg cc",
     ),
     (GIVEN, include_str!("words/given.txt")),
@@ -122,10 +131,6 @@ const GROUPS: &[(u32, &str)] = &[
         "name named this thanks i im customer from caller with under dear agent hello hi user patient contact client speaking \
          called user_name fullname firstname lastname surname hey met ask tell thank by starring directed player commenter heard \
          sincerely regards spelled spelt",
-    ),
-    (
-        PREFIX,
-        "sk rk pk gsk ghp gho ghu ghs ghr github glpat xoxb xoxa xoxp xoxr xoxs xapp hf pplx npm xai sg whsec shpat dop glsa pypi",
     ),
     (AT, "at"),
 ];
@@ -220,7 +225,15 @@ impl Lexicon {
                 .split_ascii_whitespace()
                 .for_each(|word| table.add(word, *bits, 0));
         }
-        for (word, times) in [("double", 2), ("triple", 3), ("treble", 3)] {
+        for word in key::prefix_words() {
+            table.add(word, PREFIX, 0);
+        }
+        for (word, times) in [
+            ("double", 2),
+            ("triple", 3),
+            ("treble", 3),
+            ("quadruple", 4),
+        ] {
             table.add(word, REPEAT, times);
         }
         for (bits, first, rows) in [(DIGIT, 0, DIGITS), (TEEN, 10, TEENS), (MONTH, 1, MONTHS)] {

@@ -50,6 +50,7 @@ mod mode;
 mod policy;
 mod redactor;
 mod run;
+mod speech;
 mod stream;
 mod tag;
 mod tighten;

@@ -1,6 +1,7 @@
 //! Runs of digits, written (`4111-1111 …`), spoken (`four one double one …`) or both in turn.
 
 use crate::lexicon::mean;
+use crate::speech::{homophone, is_explained, skip_fillers};
 use crate::token::{Text, Token, is_space};
 
 /// Digits kept of a run; more are counted only.
@@ -107,8 +108,11 @@ impl Run {
                 .take_while(|byte| byte.is_ascii_digit());
             plain.for_each(|byte| self.push(byte - b'0'));
             self.extended = true;
-        } else {
+        } else if token.has(mean::SPOKEN | mean::MAGNITUDE) {
             last = self.take_word(text, at);
+        } else if let Some(value) = homophone(text, at) {
+            self.push(value);
+            self.spoken += 1;
         }
         let end = text.tokens[last].end;
         self.groups.push(Group {
@@ -125,7 +129,7 @@ impl Run {
         let token = &text.tokens[at];
         self.spoken += 1;
         if token.has(mean::MAGNITUDE) {
-            self.counted = true;
+            self.take_magnitude(text, at);
         } else if token.has(mean::DIGIT) {
             self.push(token.value);
         } else if token.has(mean::TENS) {
@@ -149,6 +153,18 @@ impl Run {
         at
     }
 
+    /// `eight hundred five five five`: two zeros among digits, elsewhere a count.
+    fn take_magnitude(&mut self, text: &Text<'_>, at: usize) {
+        let digit = |at: usize| text.bits(at) & (mean::DIGIT | mean::REPEAT) != 0;
+        let among = self.count >= 5 || digit(at + 1) && digit(at + 2);
+        if among && text.is(at, "hundred") {
+            self.push(0);
+            self.push(0);
+        } else {
+            self.counted = true;
+        }
+    }
+
     fn push(&mut self, digit: u8) {
         if let Some(place) = self.digits.get_mut(self.count) {
             *place = digit;
@@ -158,20 +174,23 @@ impl Run {
 
     /// The token of the next number, when it belongs to this run.
     fn step(&mut self, text: &Text<'_>, next: usize, joins: fn(&[u8]) -> bool) -> Option<usize> {
-        let mut at = next;
-        while text.bits(at) & mean::FILLER != 0 && at < next + 3 && speaks(text.gap_before(at)) {
-            at += 1;
-        }
+        let (at, aside) = skip_fillers(text, next);
         let token = text.tokens.get(at)?;
         let gap = text.gap(at - 1);
-        let number = token.is_number()
+        let number = token.is_number() && !is_explained(text, at)
             || token.has(mean::MAGNITUDE)
             || token.has(mean::REPEAT) && starts(text, at);
-        let belongs = if number {
-            let written = token.is_digits() && text.tokens[next - 1].is_digits() && at == next;
-            if written { joins(gap) } else { speaks(gap) }
-        } else {
-            at == next && joins(gap) && is_extended(text, at, token)
+        let written = token.is_digits() && text.tokens[next - 1].is_digits() && at == next;
+        let belongs = match () {
+            () if number && written => {
+                joins(gap) || self.is_listed(text, next) || self.is_dialled(text, next)
+            }
+            () if number && aside => self.goes_on(text, next, at),
+            // `08685, and 51415` are two.
+            () if number && token.is_digits() && self.spoken == 0 && text.is(next, "and") => false,
+            () if number => (next - 1..at).all(|at| speaks(text.gap(at))),
+            () if at == next && self.is_heard(text, at) => true,
+            () => at == next && joins(gap) && is_extended(text, at, token),
         };
         if !belongs {
             return None;
@@ -185,6 +204,46 @@ impl Run {
                 .unwrap_or(b' ');
         }
         Some(at)
+    }
+}
+
+impl Run {
+    /// `4111, 1111, 1111, 1111`: groups of one length that a recogniser has listed.
+    fn is_listed(&self, text: &Text<'_>, next: usize) -> bool {
+        let length = text.tokens[next].len();
+        let alike = text.tokens[next - 1].len() == length && self.spoken == 0;
+        text.gap(next - 1) == b", " && alike && matches!(length, 1 | 4)
+    }
+
+    /// `030/81883530`: an area and a number.
+    fn is_dialled(&self, text: &Text<'_>, next: usize) -> bool {
+        let area = self.groups.len() == 1 && (3..=5).contains(&self.count) && self.digits[0] == 0;
+        area && text.gap(next - 1) == b"/" && (5..=9).contains(&text.tokens[next].len())
+    }
+
+    /// Whether digits go on behind an aside: `four one okay one one`. One alone may begin something else.
+    fn goes_on(&self, text: &Text<'_>, next: usize, at: usize) -> bool {
+        let near = |at: usize| text.gap(at).len() <= 4 && !text.gap(at).contains(&b'\n');
+        let said = self.spoken > 0 || text.bits(at) & (mean::SPOKEN | mean::REPEAT) != 0;
+        let (behind, _) = skip_fillers(text, at + 1);
+        let number = |token: &Token| token.is_number() || token.has(mean::REPEAT | mean::MAGNITUDE);
+        let more = text.tokens.get(behind).is_none_or(number)
+            || text.bits(at) & mean::REPEAT != 0
+            || matches!(self.count + 1, 9 | 10 | 14..=16 | 19);
+        said && more && (next - 1..at).all(near)
+    }
+
+    /// A word among spoken digits that sounds like one, with more behind it.
+    fn is_heard(&self, text: &Text<'_>, at: usize) -> bool {
+        let digit = |at: usize| text.bits(at) & (mean::SPOKEN | mean::REPEAT) != 0;
+        // Nobody says these two in a sentence with numbers around.
+        let odd = text.is_any(at, &["won", "ate"]);
+        let more = digit(at + 1) && (digit(at + 2) || self.count > 5)
+            || digit(at + 2) && homophone(text, at + 1).is_some();
+        self.spoken > 0
+            && (self.count > 1 || odd)
+            && homophone(text, at).is_some()
+            && (more || homophone(text, at + 2).is_some())
     }
 }
 
@@ -264,6 +323,15 @@ mod tests {
             digits("one two um three and four then 5 6 stop 7"),
             "123456"
         );
+        assert_eq!(digits("one eight hundred five five five two"), "18005552");
+    }
+
+    #[test]
+    fn asides_and_words_that_sound_like_digits_join_too() {
+        assert_eq!(digits("four one okay one two no wait three four"), "411234");
+        assert_eq!(digits("four one one to three four"), "411234");
+        assert_eq!(digits("two okay one more thing"), "2");
+        assert_eq!(digits("nine to five"), "9");
     }
 
     #[test]
@@ -271,6 +339,7 @@ mod tests {
         assert_eq!(digits("4746 - 6746-86.99 (12)"), "47466746869912");
         assert_eq!(digits("3661\u{a0}2232"), "36612232");
         assert_eq!(digits("12, 13"), "12");
+        assert_eq!(digits("4111, 1111, 1111, 1111"), "4111111111111111");
         assert_eq!(digits("1-936-032-1235x843"), "19360321235");
     }
 }

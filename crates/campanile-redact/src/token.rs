@@ -18,6 +18,8 @@ const LOWER: u8 = 1;
 const UPPER: u8 = 2;
 const NUMERAL: u8 = 4;
 const FOREIGN: u8 = 8;
+/// A capital behind a small letter: `accountNumber`.
+const HUMP: u8 = 16;
 
 impl Token {
     pub(crate) fn has(&self, bits: u32) -> bool {
@@ -39,6 +41,10 @@ impl Token {
 
     pub(crate) fn has_upper(&self) -> bool {
         self.shape & UPPER != 0
+    }
+
+    pub(crate) fn has_hump(&self) -> bool {
+        self.shape & HUMP != 0
     }
 
     pub(crate) fn is_ascii(&self) -> bool {
@@ -64,6 +70,10 @@ pub(crate) enum Sign {
     Scheme(usize),
     /// `-----BEGIN`
     Begin(usize),
+    /// `%40`, the `@` of a URL.
+    EncodedAt(usize),
+    /// `%2B`, the `+` of a URL, before a digit.
+    EncodedPlus(usize),
 }
 
 /// A text, cut up.
@@ -120,7 +130,7 @@ impl<'t> Text<'t> {
 
     #[inline]
     fn token(&mut self, start: usize, lexicon: &Lexicon) -> usize {
-        let (mut at, mut shape, mut hash) = (start, 0, lexicon::seed());
+        let (mut at, mut shape, mut hash, mut last) = (start, 0, lexicon::seed(), 0);
         while let Some(&byte) = self.bytes.get(at) {
             match CLASS[usize::from(byte)] {
                 0 => break,
@@ -129,7 +139,8 @@ impl<'t> Text<'t> {
                     None => break,
                 },
                 class => {
-                    shape |= class;
+                    shape |= class | (last & LOWER) << 4 & (class & UPPER) << 3;
+                    last = class;
                     hash = lexicon::mix(hash, byte);
                     at += 1;
                 }
@@ -140,10 +151,14 @@ impl<'t> Text<'t> {
         } else {
             lexicon::Meaning::default()
         };
+        let humps = match shape & HUMP != 0 && known.bits == 0 {
+            true => humps(lexicon, &self.bytes[start..at]),
+            false => 0,
+        };
         self.tokens.push(Token {
             start,
             end: at,
-            bits: known.bits,
+            bits: known.bits | humps,
             value: known.value,
             shape,
         });
@@ -155,6 +170,11 @@ impl<'t> Text<'t> {
         match byte {
             b'@' => self.signs.push(Sign::At(at)),
             b':' if self.bytes[at..].starts_with(b"://") => self.signs.push(Sign::Scheme(at)),
+            b'%' => match &self.bytes[at + 1..] {
+                [b'4', b'0', ..] => self.signs.push(Sign::EncodedAt(at)),
+                [b'2', b'b' | b'B', b'0'..=b'9', ..] => self.signs.push(Sign::EncodedPlus(at)),
+                _ => {}
+            },
             b'-' if self.bytes[at..].starts_with(b"-----BEGIN") => self.signs.push(Sign::Begin(at)),
             _ => {}
         }
@@ -230,6 +250,22 @@ pub(crate) fn is_space(gap: &[u8]) -> bool {
                 || matches!(gap, [0xc2, 0xa0] | [0xe2, 0x80, 0xaf] | [0xe2, 0x80, 0x89])
         }
     }
+}
+
+/// What the words of `accountNumber` say a number behind it is.
+#[inline(never)]
+fn humps(lexicon: &Lexicon, name: &[u8]) -> u32 {
+    let (mut bits, mut rest) = (0, &name[..name.len().min(64)]);
+    while !rest.is_empty() {
+        let hump = rest[1..].iter().position(u8::is_ascii_uppercase);
+        let (word, behind) = rest.split_at(hump.map_or(rest.len(), |hump| hump + 1));
+        let hash = word
+            .iter()
+            .fold(lexicon::seed(), |hash, byte| lexicon::mix(hash, *byte));
+        bits |= lexicon.look_up(hash, word).bits;
+        rest = behind;
+    }
+    bits & mean::CUES
 }
 
 fn foreign_length(byte: u8) -> usize {

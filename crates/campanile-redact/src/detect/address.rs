@@ -12,6 +12,11 @@ const ERRANDS: &[&str] = &[
     "send", "ship", "deliver", "mail", "pick", "live", "lives", "address", "located", "drop",
     "delivery", "package", "moved", "bring",
 ];
+/// What these begin is no street: `European Union`, `Credit Union`.
+const UNIONS: &[&str] = &[
+    "european", "african", "soviet", "western", "credit", "student", "labor", "labour", "trade",
+    "latin", "north", "south", "united",
+];
 /// Tokens of one address at most.
 const LONGEST: usize = 14;
 
@@ -35,7 +40,8 @@ pub(super) fn street(scan: &mut Scan<'_>, at: usize) {
         && text.tokens[first - 1].len() <= 6;
     let placed = first > 0
         && text.is_any(first - 1, &["on", "of", "at", "to", "in", "and"])
-        && text.bits(first) & mean::PLAIN == 0;
+        && text.bits(first) & mean::PLAIN == 0
+        && !text.is_any(first, UNIONS);
     if first == at || !(number || placed) {
         return;
     }

@@ -9,6 +9,15 @@ use crate::token::Text;
 /// Words that may stand between the cue and the date.
 const BETWEEN: usize = 6;
 
+/// `d.o.b.`, at its last letter.
+pub(super) fn dotted(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    let dots = at > 1 && text.gap(at - 1) == b"." && text.gap(at - 2) == b".";
+    if dots && text.is(at, "b") && text.is(at - 1, "o") && text.is(at - 2, "d") {
+        find(scan, at);
+    }
+}
+
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
     let Some(first) = (at + 1..=at + BETWEEN).find(|next| is_part(text, *next)) else {
@@ -25,7 +34,12 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
             digits += self::digits(text, next);
             count += 1;
             last = next;
-        } else if !text.is_any(next, &["of", "the", "and", "in", "um", "uh"]) {
+        } else if !text.is_any(
+            next,
+            &[
+                "of", "the", "and", "in", "um", "uh", "slash", "dash", "er", "then",
+            ],
+        ) {
             break;
         }
         next += 1;

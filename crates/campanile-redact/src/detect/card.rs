@@ -1,7 +1,7 @@
 //! Payment cards: by check digit and issuer, or by the words around when a digit was misheard.
 
 use super::Scan;
-use super::number::Candidate;
+use super::number::{Candidate, is_counting};
 use crate::check;
 use crate::cue::{self, Cue};
 use crate::find::Find;
@@ -77,11 +77,24 @@ fn is_printed(run: &Run, from: usize, to: usize) -> bool {
     )
 }
 
+/// `4 1 1 1 …`: a recogniser has written what was said.
+fn is_digit_by_digit(run: &Run) -> bool {
+    let alone = run
+        .groups
+        .iter()
+        .all(|group| group.length == 1 && group.gap != b'.');
+    alone
+        && matches!(run.count, 14..=16 | 19)
+        && run.digits().iter().any(|digit| *digit > 1)
+        && !is_counting(run)
+}
+
 /// A run near the word `card` whose check digit is wrong, or whose groups are odd.
 pub(super) fn misheard(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
-    let near =
-        candidate.is(Cue::Card) || candidate.cue.is_none() && cue::card_behind(text, run.tokens.1);
+    let near = candidate.is(Cue::Card)
+        || is_digit_by_digit(run)
+        || candidate.cue.is_none() && cue::card_behind(text, run.tokens.1);
     (near && LENGTHS.contains(&run.count)).then(|| candidate.find(Kind::Card, "misheard_card"))
 }
 
@@ -92,6 +105,10 @@ pub(super) fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find>
         || cue::card_behind(text, run.tokens.1)
             && run.count >= 12
             && text.bits(run.tokens.1) & mean::SPOKEN != 0;
+    // Dialled from abroad.
+    if run.digits().starts_with(&[0, 0]) && run.count <= 17 {
+        return None;
+    }
     let long = run.count == 13 && is_card(run.digits()) || (14..=19).contains(&run.count);
     (long || near && run.count <= 21).then(|| candidate.find(Kind::Card, "spoken_card"))
 }

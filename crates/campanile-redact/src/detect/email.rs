@@ -11,11 +11,20 @@ const DOMAIN: usize = 253;
 
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     // What stands before the host of a URL is user and password, not a mailbox.
-    if at == scan.authority_at {
-        return;
+    if at != scan.authority_at {
+        around(scan, at, 1);
     }
+}
+
+/// The same in a URL: `jo%40example.com`.
+pub(super) fn encoded(scan: &mut Scan<'_>, at: usize) {
+    around(scan, at, 3);
+}
+
+/// Looks around a sign at byte `at` that is `width` bytes long.
+fn around(scan: &mut Scan<'_>, at: usize, width: usize) {
     let all = scan.text.all;
-    let (Some(head), Some(tail)) = (all.get(..at), all.get(at + 1..)) else {
+    let (Some(head), Some(tail)) = (all.get(..at), all.get(at + width..)) else {
         return;
     };
     let length: usize = head
@@ -27,7 +36,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
         .sum();
     let raw = &head[at - length..];
     let local = raw.trim_start_matches(['.', '-', '\'', '/', '=', '&', '*']);
-    let local = local.rsplit(['=', '/', '&']).next().unwrap_or(local);
+    let local = local.rsplit(['=', '/', '&', '?']).next().unwrap_or(local);
     let domain = domain(tail);
     if local.is_empty() || local.ends_with('.') || domain.is_empty() {
         return;
@@ -36,12 +45,8 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     if is_clone_address(local, &tail[domain.len()..]) || is_phone(all.get(..start), local) {
         return;
     }
-    scan.add(Find::new(
-        start,
-        at + 1 + domain.len(),
-        Kind::Email,
-        "email",
-    ));
+    let end = at + width + domain.len();
+    scan.add(Find::new(start, end, Kind::Email, "email"));
     person::before_mail(scan, start);
 }
 

@@ -7,6 +7,7 @@ use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
 use crate::run::Run;
+use crate::speech::letter;
 use crate::token::{Text, is_space};
 
 /// Looks at a token such as `GB43` or a whole IBAN.
@@ -53,7 +54,14 @@ pub(super) fn written(scan: &mut Scan<'_>, at: usize) {
 /// Looks behind the word `iban` for letters and digits one by one, ten at least.
 pub(super) fn spoken(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
-    let three = |first: &usize| (*first..first + 3).all(|next| is_piece(text, next));
+    let three = |first: &usize| {
+        let mut next = *first;
+        (0..3).all(|_| {
+            let piece = is_piece(text, next);
+            next = letter(text, next).map_or(next, |(_, last)| last) + 1;
+            piece
+        })
+    };
     let Some(first) = (at + 1..at + 6).find(three) else {
         return;
     };
@@ -122,7 +130,10 @@ impl Spelled {
                 break;
             };
             let mut last = next;
-            if is_letter_o(text, next) {
+            if let Some((letter, end)) = letter(text, next).filter(|(_, end)| *end > next) {
+                said.compact.push(letter);
+                last = end;
+            } else if is_letter_o(text, next) {
                 said.compact.push(b'o');
             } else if let Some(run) = Run::parse(text, next) {
                 said.compact
@@ -132,8 +143,9 @@ impl Spelled {
                     said.compact.pop();
                     said.compact.push(b'o');
                 }
-            } else if token.has(mean::NATO) {
-                said.compact.extend(text.word(next).first());
+            } else if let Some((letter, end)) = letter(text, next).filter(|_| is_said(text, next)) {
+                said.compact.push(letter);
+                last = end;
             } else if is_piece(text, next) || next == first {
                 said.compact.extend_from_slice(text.word(next));
             } else if !token.has(mean::FILLER) {
@@ -146,6 +158,12 @@ impl Spelled {
         }
         said
     }
+}
+
+/// A letter of its own, or with a word that explains it.
+fn is_said(text: &Text<'_>, at: usize) -> bool {
+    text.tokens[at].len() == 1 && !text.tokens[at].has(mean::SPOKEN)
+        || text.bits(at) & mean::NATO != 0
 }
 
 /// `de`, but not `is` and `at`, which are countries too.

@@ -88,9 +88,17 @@ pub(super) fn version_six(scan: &mut Scan<'_>, at: usize) {
     {
         length -= 1;
     }
-    let Some(part) = text.all.get(start..start + length) else {
+    let Some(mut part) = text.all.get(start..start + length) else {
         return;
     };
+    // Eight groups and a port.
+    if let Some((groups, _)) = part
+        .rsplit_once(':')
+        .filter(|_| part.matches(':').count() == 8)
+    {
+        part = groups;
+    }
+    let length = part.len();
     let Ok(address) = part.parse::<Ipv6Addr>() else {
         return;
     };

@@ -4,6 +4,7 @@ use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
+use crate::speech::letter;
 use crate::token::{Text, is_space};
 
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
@@ -15,35 +16,48 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     if !driver && !numbered && !assigned {
         return;
     }
-    let Some(first) = (at + 1..at + 7).find(|next| is_piece(text, *next)) else {
+    let Some(first) = (at + 1..at + 7).find(|next| piece(text, *next).is_some()) else {
         return;
     };
     if text.tokens[first].start - text.tokens[at].end > 40 {
         return;
     }
-    let mut last = first;
-    while is_piece(text, last + 1) && (text.gap(last) == b"-" || is_space(text.gap(last))) {
-        last += 1;
+    let (mut last, mut size, mut next) = (first, 0, first);
+    while let Some((end, length)) = piece(text, next) {
+        let joined = next == first || text.gap(next - 1) == b"-" || is_space(text.gap(next - 1));
+        if !joined || size > LONGEST {
+            break;
+        }
+        (last, size, next) = (end, size + length, end + 1);
     }
     let (start, end) = (text.tokens[first].start, text.tokens[last].end);
-    let size: usize = (first..=last)
-        .map(|piece| {
-            if text.tokens[piece].is_word() {
-                1
-            } else {
-                text.tokens[piece].len()
-            }
-        })
-        .sum();
     let least = if driver || numbered { 4 } else { 6 };
-    if (least..=24).contains(&size) {
+    if (least..=LONGEST).contains(&size) {
         scan.add(Find::new(start, end, Kind::DriverLicence, "driver_licence"));
     }
 }
 
-fn is_piece(text: &Text<'_>, at: usize) -> bool {
-    text.tokens.get(at).is_some_and(|token| {
-        let letter = token.is_word() && token.len() == 1 && !text.is_any(at, &["s", "a", "i"]);
-        !token.is_word() || token.has(mean::SPOKEN) || letter
-    })
+const LONGEST: usize = 24;
+
+/// A letter, or a group of digits or of both, that begins at token `at`: its last token, and how long it is written.
+fn piece(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
+    let token = text.tokens.get(at)?;
+    if token.is_number() {
+        return Some((at, if token.is_digits() { token.len() } else { 1 }));
+    }
+    if token.has(mean::REPEAT) && text.tokens.get(at + 1)?.is_number() {
+        return Some((at + 1, usize::from(token.value)));
+    }
+    if let Some((_, last)) = letter(text, at) {
+        // `a` and `i` are words, and `driver's` ends with a letter.
+        let word = text.is_any(at, &["a", "i", "s"]);
+        let goes_on = || {
+            text.tokens
+                .get(last + 1)
+                .is_some_and(|next| !next.is_word() || next.has(mean::SPOKEN | mean::REPEAT))
+        };
+        let owned = text.gap_before(at) == b"'";
+        return (!owned && (!word || last > at || goes_on())).then_some((last, 1));
+    }
+    (!token.is_word()).then_some((at, token.len()))
 }

@@ -10,7 +10,7 @@ mod email;
 mod iban;
 mod ip;
 mod jwt;
-mod key;
+pub(crate) mod key;
 mod licence;
 mod mac;
 mod number;
@@ -40,6 +40,8 @@ pub(crate) struct Scan<'t> {
     modes: &'t [Mode; Kind::COUNT],
     /// First token that may start a number.
     number_from: usize,
+    /// First token behind the last phone number.
+    phone_until: usize,
     /// End of the last run of key characters.
     key_run: (usize, usize),
     /// End of the last private key.
@@ -56,6 +58,7 @@ impl<'t> Scan<'t> {
             finds: Vec::new(),
             modes,
             number_from: 0,
+            phone_until: 0,
             key_run: (0, 0),
             pem_until: 0,
             authority_at: usize::MAX,
@@ -80,7 +83,12 @@ impl<'t> Scan<'t> {
         let signs = std::mem::take(&mut self.text.signs);
         for sign in &signs {
             match *sign {
-                Sign::At(at) => email::find(self, at),
+                Sign::At(at) => {
+                    email::find(self, at);
+                    spoken_email::around_sign(self, at);
+                }
+                Sign::EncodedAt(at) => email::encoded(self, at),
+                Sign::EncodedPlus(at) => phone::encoded(self, at),
                 Sign::Scheme(at) => url::find(self, at),
                 Sign::Begin(at) => pem::find(self, at),
             }
@@ -93,7 +101,8 @@ impl<'t> Scan<'t> {
             let token = self.text.tokens[at];
             if token.bits != 0 {
                 self.meant(at, &token);
-            } else if token.is_word() && token.len() > 5 {
+            }
+            if (token.bits == 0 || token.has_hump()) && token.is_word() && token.len() > 5 {
                 key::camel(self, at);
                 password::camel(self, at);
             }
@@ -110,6 +119,7 @@ impl<'t> Scan<'t> {
             }
             if token.len() == 1 && token.is_word() {
                 iban::spelled(self, at);
+                birth::dotted(self, at);
             }
             if token.len() <= 4 {
                 ip::version_six(self, at);
@@ -159,6 +169,7 @@ impl<'t> Scan<'t> {
     fn numeral(&mut self, at: usize, token: &Token) {
         if token.is_digits() {
             ip::version_four(self, at);
+            key::bot(self, token.start, token.end);
             if at >= self.number_from {
                 self.number_from = number::find(self, at);
             }

@@ -5,7 +5,7 @@ use crate::cue::{self, Cue};
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::run::Run;
-use crate::token::Text;
+use crate::token::{Text, is_space};
 
 /// A run with what stands around it.
 pub(super) struct Candidate<'r> {
@@ -43,6 +43,9 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
         return behind;
     }
     if run.spoken == 0 && !plus && is_glued(&scan.text, &run) {
+        if let Some(find) = code::told(&scan.text, &run) {
+            scan.add(find);
+        }
         return behind;
     }
     name(scan, &run, plus);
@@ -69,24 +72,65 @@ fn tight(scan: &mut Scan<'_>, list: &Run) {
 
 /// Asks the number detectors, the surest first.
 fn name(scan: &mut Scan<'_>, run: &Run, plus: bool) {
-    let cue = cue::before(&scan.text, run.tokens.0);
+    let cue = cue::before(&scan.text, run.tokens.0).or_else(|| scan.after_phone(run));
     let candidate = Candidate { run, cue, plus };
     let found = if run.spoken == 0 {
         written(&scan.text, &candidate)
     } else {
         spoken(&scan.text, &candidate)
     };
-    if let Some(find) = found {
+    if let Some(mut find) = found {
+        if let Some(start) = said_plus(&scan.text, run) {
+            find.start = start;
+        }
+        if find.kind == Kind::Phone {
+            scan.phone_until = run.tokens.1 + 1;
+        }
         scan.add(find);
     }
 }
 
+impl Scan<'_> {
+    /// Behind a phone number and a few words comes another one: `… or at …`.
+    fn after_phone(&self, run: &Run) -> Option<Cue> {
+        let between = self.phone_until..run.tokens.0;
+        let or = between.len() <= 4
+            && self.phone_until > 0
+            && between
+                .clone()
+                .any(|at| self.text.is_any(at, &["or", "and", "otherwise", "else"]));
+        or.then_some(Cue::Phone)
+    }
+}
+
+/// Where the `plus` before a run starts: `plus four four …`.
+fn said_plus(text: &Text<'_>, run: &Run) -> Option<usize> {
+    let before = run.tokens.0.checked_sub(1)?;
+    let said = text.is(before, "plus") && is_space(text.gap(before));
+    said.then(|| text.tokens[before].start)
+}
+
 fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
+    if is_date(candidate.run) {
+        return None;
+    }
     card::misheard(text, candidate)
         .or_else(|| social::find(candidate))
         .or_else(|| account::find(candidate))
         .or_else(|| code::find(text, candidate))
         .or_else(|| phone::written(text, candidate))
+}
+
+/// `2024-12-26`, `26.12.2024`
+fn is_date(run: &Run) -> bool {
+    let lengths: Vec<usize> = run.groups.iter().map(|group| group.length).collect();
+    let shaped = matches!(lengths[..], [4, 1..=2, 1..=2] | [1..=2, 1..=2, 4]);
+    let sign = run.groups[0].gap;
+    let year = match lengths[..] {
+        [4, ..] => &run.digits()[..2],
+        _ => &run.digits()[run.digits().len().saturating_sub(4)..][..2],
+    };
+    shaped && matches!(sign, b'-' | b'.' | b'/') && matches!(year, [1, 9] | [2, 0])
 }
 
 fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
@@ -110,8 +154,8 @@ fn any(candidate: &Candidate<'_>) -> Option<Find> {
     (candidate.run.count >= least).then(|| candidate.find(Kind::Number, "spoken_number"))
 }
 
-/// `one two three …`: each number is one more than the one before.
-fn is_counting(run: &Run) -> bool {
+/// `one two three …`, `ten nine eight …`.
+pub(super) fn is_counting(run: &Run) -> bool {
     let mut digits = run.digits().iter();
     let mut value = |length: usize| {
         digits.by_ref().take(length).fold(0_u64, |sum, &digit| {
@@ -124,10 +168,18 @@ fn is_counting(run: &Run) -> bool {
         .take(20)
         .map(|group| value(group.length))
         .collect();
-    values.len() > 4 && values.windows(2).all(|pair| pair[1] == pair[0] + 1)
+    let steps = |step: i64| {
+        values
+            .windows(2)
+            .all(|pair| pair[1].wrapping_sub(pair[0]) as i64 == step)
+    };
+    values.len() > 4 && (steps(1) || steps(-1))
 }
 
 fn is_plus(text: &Text<'_>, run: &Run) -> bool {
+    if said_plus(text, run).is_some() {
+        return true;
+    }
     match text.byte_before(run.start) {
         b'+' => true,
         b'(' => text.byte_before(run.start - 1) == b'+',
@@ -139,7 +191,8 @@ fn is_plus(text: &Text<'_>, run: &Run) -> bool {
 fn is_glued(text: &Text<'_>, run: &Run) -> bool {
     let (first, last) = run.tokens;
     let before = first > 0 && matches!(text.gap_before(first), b"-" | b"_" | b".");
-    let behind =
-        matches!(text.gap(last), b"-" | b"_" | b".") && text.tokens.get(last + 1).is_some();
+    let behind = matches!(text.gap(last), b"-" | b"_" | b".")
+        && text.tokens.get(last + 1).is_some()
+        && !cue::line_behind(text, last);
     before || behind
 }

@@ -4,7 +4,8 @@ use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
-use crate::token::{Text, Token, is_space};
+use crate::speech::{is_explained, letter};
+use crate::token::{Text, is_space};
 
 /// `dbPassword`, `rootpwd`
 pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
@@ -28,7 +29,13 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
         .iter()
         .position(|byte| *byte == b'[')
         .unwrap_or(gap.len())];
-    let found = if gap.iter().any(|byte| matches!(byte, b'=' | b':'))
+    let found = if text.is_any(at, COMMANDS) {
+        commanded(text, at)
+    } else if gap.first() == Some(&b'>') && text.byte_before(text.tokens[at].start) == b'<' {
+        let rest = text.bytes[from + 1..].iter().take(512);
+        let length = rest.take_while(|byte| **byte != b'<').count();
+        Some((from + 1, trim(text, from + 1, from + 1 + length, true)))
+    } else if gap.iter().any(|byte| matches!(byte, b'=' | b':'))
         && gap.first().is_some_and(|byte| b"=:\"' \\".contains(byte))
     {
         assigned(text, from, gap)
@@ -38,6 +45,30 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     if let Some((start, end)) = found {
         scan.add(Find::new(start, end, Kind::Password, "password"));
     }
+}
+
+/// Words that a password follows in a command, and not in a sentence.
+const COMMANDS: &[&str] = &["identified", "sshpass"];
+
+/// `IDENTIFIED BY 'x'`, `sshpass -p x`
+fn commanded(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
+    let quoted = text.is(at + 1, "by") && matches!(text.gap(at + 1), b" '" | b" \"");
+    let option = text.is(at + 1, "p") && text.gap(at) == b" -";
+    if !quoted && !option {
+        return None;
+    }
+    let start = text.tokens[at + 1].end
+        + text
+            .gap(at + 1)
+            .iter()
+            .take_while(|byte| b" '\"".contains(byte))
+            .count();
+    let rest = text.bytes.get(start..)?.iter().take(512);
+    let length = rest
+        .take_while(|byte| !byte.is_ascii_whitespace() && !b"'\"".contains(byte))
+        .count();
+    let end = trim(text, start, start + length, quoted);
+    (end > start).then_some((start, end))
 }
 
 /// `password: x`, `PASSWORD='x'`, `"password": "x"`, `&password=x`
@@ -74,21 +105,24 @@ fn assigned(text: &Text<'_>, from: usize, gap: &[u8]) -> Option<(usize, usize)> 
 /// `password is x`, `password x`
 fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     let mut next = at + 1;
-    if !text.gap(at).first().is_some_and(u8::is_ascii_whitespace) || text.gap(at).len() > 3 {
+    let gap = text.gap(at);
+    // `password's`
+    let owns = gap == b"'" && text.is(next, "s") && is_space(text.gap(next));
+    next += usize::from(owns);
+    if !owns && (!gap.first().is_some_and(u8::is_ascii_whitespace) || gap.len() > 3) {
         return None;
     }
     let says = ["is", "was", "its", "are", "now", "to", "as", "of"];
-    while next < at + 4
+    while next < at + 5
         && text.is_any(next, &says)
         && text.gap(next).first().is_some_and(u8::is_ascii_whitespace)
     {
         next += 1;
     }
     let after_verb = next > at + 1;
-    if let Some(said) = spelled(text, next)
-        .or_else(|| said(text, next))
-        .filter(|_| after_verb)
-    {
+    // `one time password`: a code.
+    let once = at > 0 && text.is(at - 1, "time");
+    if let Some(said) = said(text, next).filter(|_| after_verb && !once) {
         return Some(said);
     }
     let token = text.tokens.get(next)?;
@@ -120,51 +154,88 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     (value.len() >= 6 && (strange || quoted) && !is_placeholder(value)).then_some((start, end))
 }
 
-/// `t r e e five`: letters and digits one by one.
-fn spelled(text: &Text<'_>, first: usize) -> Option<(usize, usize)> {
-    const SHIFTS: &[&str] = &[
-        "capital",
-        "uppercase",
-        "lowercase",
-        "upper",
-        "lower",
-        "case",
-        "big",
-        "small",
-    ];
-    let single = |at: usize| {
-        text.tokens.get(at).is_some_and(|token| {
-            token.len() == 1 || token.has(mean::SPOKEN | mean::NATO | mean::REPEAT)
-        }) || text.is_any(at, SHIFTS)
-    };
-    let mut last = first;
-    while single(last) && (last == first || is_space(text.gap(last - 1))) {
-        last += 1;
+/// What somebody says of how a password is written.
+const SHIFTS: &[&str] = &[
+    "capital",
+    "uppercase",
+    "lowercase",
+    "upper",
+    "lower",
+    "case",
+    "big",
+    "small",
+    "caps",
+    "cap",
+];
+const SIGNS: &[&str] = &[
+    "exclamation",
+    "bang",
+    "hash",
+    "hashtag",
+    "dollar",
+    "percent",
+    "ampersand",
+    "asterisk",
+    "star",
+    "underscore",
+    "dash",
+    "hyphen",
+    "dot",
+    "period",
+    "slash",
+    "plus",
+    "equals",
+];
+/// Tokens of a spoken password at most.
+const SAID: usize = 60;
+
+/// `raven glacier eighty three`, `t r e e five`, `capital r as in romeo …`: words that are no sentence, letters, numbers, signs.
+fn said(text: &Text<'_>, first: usize) -> Option<(usize, usize)> {
+    let (mut next, mut last) = (first, first);
+    let (mut words, mut letters, mut numbers, mut signs, mut shifts) = (0, 0, 0, 0, 0);
+    while next < first + SAID && (next == first || is_space(text.gap(next - 1))) {
+        let token = text.tokens.get(next)?.to_owned();
+        let mut end = next;
+        if text.is_any(next, SHIFTS) {
+            shifts += 1;
+        } else if text.is_any(next, SIGNS) && next > first {
+            signs += 1;
+            end += usize::from(text.is_any(next + 1, &["mark", "point", "sign"]));
+        } else if (token.is_number() || token.has(mean::REPEAT)) && !is_explained(text, next) {
+            numbers += 1;
+        } else if let Some((_, explained)) =
+            letter(text, next).filter(|(_, end)| is_spelled(text, next, *end))
+        {
+            (letters, end) = (letters + 1, explained);
+        } else if token.is_word() && !token.has(mean::PLAIN) && words < 4 {
+            words += 1;
+        } else {
+            break;
+        }
+        // `all lowercase` belongs to the sentence.
+        if !text.is_any(next, SHIFTS) {
+            last = end;
+        }
+        next = end + 1;
+        if next >= text.tokens.len() {
+            break;
+        }
     }
-    (last >= first + 4).then(|| (text.tokens[first].start, text.tokens[last - 1].end))
+    let figures = numbers >= 4 && words + letters == 0;
+    let mixed = words + shifts > 0 && words + letters > 0 && numbers + signs > 0;
+    let spelled = letters > 0 && letters + numbers >= 4;
+    (mixed || spelled || figures).then(|| (text.tokens[first].start, text.tokens[last].end))
 }
 
-/// `raven glacier eighty three`: words that are no sentence, then a number.
-fn said(text: &Text<'_>, first: usize) -> Option<(usize, usize)> {
-    let spaced = |at: usize| at == first || is_space(text.gap(at - 1));
-    let word = |at: &usize| {
-        spaced(*at)
-            && text
-                .tokens
-                .get(*at)
-                .is_some_and(|token| token.is_word() && !token.has(mean::PLAIN | mean::SPOKEN))
+/// `a` and `i` are letters among letters.
+fn is_spelled(text: &Text<'_>, at: usize, end: usize) -> bool {
+    let among = |near: usize| {
+        text.tokens
+            .get(near)
+            .is_some_and(|token| token.len() == 1 || token.is_number())
+            || text.is_any(near, SHIFTS)
     };
-    let words = (first..first + 4).take_while(word).count();
-    let number = |at: &usize| spaced(*at) && text.tokens.get(*at).is_some_and(Token::is_number);
-    let numbers = (first + words..first + words + 8)
-        .take_while(number)
-        .count();
-    (words > 0 && numbers > 0).then(|| {
-        (
-            text.tokens[first].start,
-            text.tokens[first + words + numbers - 1].end,
-        )
-    })
+    end > at || !text.is_any(at, &["a", "i"]) || among(at + 1) || at > 0 && among(at - 1)
 }
 
 /// Signs of the sentence around, not of the value. An end inside a letter moves back before it.

@@ -23,7 +23,7 @@ const CLOSERS: &[&str] = &[
 pub(super) fn titled(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
     let token = &text.tokens[at];
-    if !is_title(text, at) || token.has(mean::PLAIN) {
+    if !is_title(text, at) || token.has(mean::PLAIN) || is_of_date(text, at) {
         return;
     }
     let asked = at == 0
@@ -33,6 +33,12 @@ pub(super) fn titled(scan: &mut Scan<'_>, at: usize) {
         let last = capitals(text, at, 3);
         add(scan, at, last, "given_name");
     }
+}
+
+/// `18/Jan/2026`, `Jan 18`: the month.
+fn is_of_date(text: &Text<'_>, at: usize) -> bool {
+    let digits = |at: usize| text.tokens.get(at).is_some_and(|token| !token.is_word());
+    text.bits(at) & mean::MONTH != 0 && (digits(at + 1) || at > 0 && digits(at - 1))
 }
 
 /// A word after which a name comes.
@@ -97,7 +103,11 @@ fn after_kin(text: &Text<'_>, at: usize) -> Tokens {
     if is_name_title(text, at + 1) {
         return Some((at + 1, capitals(text, at + 1, 2)));
     }
-    closed(text, at + 1, 2)
+    // `my father retired at …`, `my wife calling …`
+    let verb = [&b"ed"[..], b"ing"]
+        .iter()
+        .any(|end| text.word(at + 1).ends_with(end));
+    closed(text, at + 1, 2).filter(|_| !verb || text.bits(at + 1) & mean::GIVEN != 0)
 }
 
 fn after_word(text: &Text<'_>, at: usize) -> Tokens {

@@ -1,12 +1,32 @@
 //! Phone numbers: `+`, national groups, or digits near a word such as `call` or `fax`.
 
-use super::number::Candidate;
-use crate::cue::Cue;
+use super::Scan;
+use super::number::{Candidate, is_counting};
+use crate::cue::{self, Cue};
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
-use crate::run::Run;
+use crate::run::{Group, Run};
 use crate::token::{Text, is_space};
+
+/// `%2B12125550123`, from its `%`.
+pub(super) fn encoded(scan: &mut Scan<'_>, at: usize) {
+    let start = at + 3;
+    let rest = scan.text.bytes.get(start..).unwrap_or_default();
+    let length = rest
+        .iter()
+        .take(17)
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    if (8..=15).contains(&length) {
+        scan.add(Find::new(
+            start,
+            start + length,
+            Kind::Phone,
+            "phone_encoded",
+        ));
+    }
+}
 
 pub(super) fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
@@ -15,9 +35,14 @@ pub(super) fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find
     }
     let rule = match () {
         () if candidate.plus && run.count <= 17 => "phone_international",
-        () if is_date(run.groups.iter().map(|group| group.length)) => return None,
         () if candidate.is(Cue::Reference) => return None,
-        () if is_american(candidate) || is_local(text, candidate) => "phone_national",
+        () if is_dialled_abroad(run) || has_area(run) => "phone_national",
+        () if is_american(text, candidate) || is_local(text, candidate) => "phone_national",
+        () if is_digit_by_digit(candidate) => "phone_digits",
+        () if (9..=11).contains(&run.count) && cue::phone_behind(text, run.tokens.1) => {
+            "phone_by_line"
+        }
+        () if run.count >= 9 && cue::line_behind(text, run.tokens.1) => "phone_by_line",
         () if candidate.is(Cue::Phone) && run.count <= 15 && is_named(text, candidate) => {
             "phone_by_cue"
         }
@@ -31,7 +56,11 @@ pub(super) fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find
 pub(super) fn spoken(candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
     let near = candidate.is(Cue::Phone) && (7..=15).contains(&run.count);
-    let long = (10..=11).contains(&run.count) && !candidate.is(Cue::Reference);
+    let long = (10..=11).contains(&run.count) && !candidate.is(Cue::Reference)
+        || candidate.plus && (9..=15).contains(&run.count)
+        || !candidate.is(Cue::Reference)
+            && run.digits().starts_with(&[0, 0])
+            && (11..=17).contains(&run.count);
     (near || long).then(|| candidate.find(Kind::Phone, "spoken_phone"))
 }
 
@@ -50,20 +79,47 @@ fn is_named(text: &Text<'_>, candidate: &Candidate<'_>) -> bool {
     last.is_some_and(|at| text.bits(at) & (mean::PHONE | mean::NUMBER) != 0)
 }
 
+/// `00 44 20 7946 0317`
+fn is_dialled_abroad(run: &Run) -> bool {
+    run.digits().starts_with(&[0, 0])
+        && run.digits().get(2).is_some_and(|digit| *digit > 0)
+        && (11..=17).contains(&run.count)
+        && (2..=7).contains(&run.groups.len())
+}
+
+/// `8 (953) 982-29-37`: a group in brackets, and more before and behind it.
+fn has_area(run: &Run) -> bool {
+    let area = |group: &Group| group.gap == b')' && (2..=5).contains(&group.length);
+    run.groups.iter().take(3).any(area) && (9..=13).contains(&run.count) && run.groups.len() > 2
+}
+
 /// `(212) 555-0123`, `212.555.0123`, with or without a leading 1.
-fn is_american(candidate: &Candidate<'_>) -> bool {
+fn is_american(text: &Text<'_>, candidate: &Candidate<'_>) -> bool {
     let run = candidate.run;
     let lengths: Vec<usize> = run.groups.iter().map(|group| group.length).collect();
-    let [area, exchange] = match lengths[..] {
-        [3, 3, 4] => [0, 3],
-        [1, 3, 3, 4] if run.digits()[0] == 1 => [1, 4],
+    let first = match lengths[..] {
+        [3, 3, 4] => 0,
+        [1, 3, 3, 4] if run.digits()[0] == 1 => 1,
         // Dialled from abroad.
         [3, 3, 3, 4] if run.digits().starts_with(&[0, 0, 1]) => return true,
         _ => return false,
     };
-    let digit = |at: usize| run.digits().get(at).copied().unwrap_or(0);
-    digit(area) > 1
-        && (digit(exchange) > 1 || run.groups.first().is_some_and(|group| group.gap == b')'))
+    let digit = |group: usize| text.byte(run.groups[group].start);
+    let gap = |group: usize| run.groups[group].gap;
+    // What is written like this is nothing else, even where no exchange has such a number.
+    let written =
+        gap(first) == b')' || gap(first) == gap(first + 1) && matches!(gap(first), b'-' | b'.');
+    written || run.extended || digit(first) > b'1' && digit(first + 1) > b'1'
+}
+
+/// `2 1 2 5 5 5 0 1 2 3`: a recogniser has written what was said.
+fn is_digit_by_digit(candidate: &Candidate<'_>) -> bool {
+    let run = candidate.run;
+    let alone = |group: &Group| group.length == 1 && group.gap != b'.';
+    matches!(run.count, 10 | 11)
+        && run.groups.iter().all(alone)
+        && run.digits().iter().any(|digit| *digit > 1)
+        && !is_counting(run)
 }
 
 /// National numbers elsewhere begin with a zero and are written in groups.
@@ -80,8 +136,10 @@ fn is_local(text: &Text<'_>, candidate: &Candidate<'_>) -> bool {
                 .groups
                 .iter()
                 .all(|group| (2..=8).contains(&group.length));
-    grouped
+    let mobile = run.groups.len() == 1 && run.count == 11 && run.digits().starts_with(&[0, 7]);
+    (grouped || mobile)
         && (zero || bracket)
+        && run.digits().iter().any(|digit| *digit > 1)
         && (9..=13).contains(&run.count)
         && !run.groups.iter().any(|group| group.gap == b'.' && !zero)
 }
@@ -89,20 +147,6 @@ fn is_local(text: &Text<'_>, candidate: &Candidate<'_>) -> bool {
 fn is_quoted(text: &Text<'_>, run: &Run) -> bool {
     let quote = |byte: u8| matches!(byte, b'"' | b'\'' | b'`');
     quote(text.byte_before(run.start)) && quote(text.byte(run.end))
-}
-
-/// `2024-12-26`, `26.12.2024`
-fn is_date(mut lengths: impl Iterator<Item = usize>) -> bool {
-    let shape = [
-        lengths.next(),
-        lengths.next(),
-        lengths.next(),
-        lengths.next(),
-    ];
-    matches!(
-        shape,
-        [Some(4), Some(1..=2), Some(1..=2), None] | [Some(1..=2), Some(1..=2), Some(4), None]
-    )
 }
 
 fn is_money(text: &Text<'_>, start: usize) -> bool {

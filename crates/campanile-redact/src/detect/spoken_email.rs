@@ -1,28 +1,60 @@
-//! Spoken e-mail addresses: `jo dot doe at example dot com`.
+//! Spoken e-mail addresses: `jo dot doe at example dot com`, `b as in bravo o e at sign gmail.com`.
+//!
+//! ```text
+//! my email is   j o dot doe two one   at [sign]   t dash online dot de
+//!               local part, backwards             host, forwards
+//! ```
 
 use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
+use crate::speech::letter;
 use crate::token::{Text, is_space};
+
+/// Tokens of a local part at most.
+const LONGEST: usize = 60;
+/// Words of the first label of a host: `my company dot com`.
+const LABEL: usize = 3;
 
 /// Looks around the word `at`.
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
-    let text = &scan.text;
-    if at == 0 || !is_space(text.gap(at)) || !is_space(text.gap(at - 1)) {
+    if at == 0 || !is_space(scan.text.gap(at)) || !is_space(scan.text.gap(at - 1)) {
         return;
     }
-    let Some((last, sure)) = host(text, at + 1) else {
+    let sign = scan.text.is_any(at + 1, &["sign", "symbol"]) && is_space(scan.text.gap(at + 1));
+    around(scan, at, at + 1 + usize::from(sign), sign);
+}
+
+/// Looks around an `@` with spaces on both sides, at byte `at`.
+pub(super) fn around_sign(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    let behind = text.token_from(at);
+    let lone = matches!(text.byte_before(at), b' ') && text.byte(at + 1) == b' ';
+    if lone && behind > 0 && text.gap(behind - 1) == b" @ " {
+        around(scan, behind, behind, true);
+    }
+}
+
+/// The address whose local part ends before token `end` and whose host starts with token `first`. `sign`: what stands
+/// between can be nothing else.
+fn around(scan: &mut Scan<'_>, end: usize, first: usize, sign: bool) {
+    let text = &scan.text;
+    let Some(host) = Host::read(text, first) else {
         return;
     };
-    let Some(first) = local(text, at - 1).map(|first| told(text, first)) else {
+    let Some(local) = local(text, end - 1) else {
         return;
     };
-    let odd = first < at - 1 || text.tokens[first].is_mixed() || text.tokens[first].len() == 1;
-    if sure || odd || near(text, first) {
+    let token = &text.tokens[local];
+    let odd = local < end - 1 || token.is_mixed() || token.len() == 1;
+    let near = near(text, local);
+    let told = sign || odd || near;
+    if host.sure && (host.plain || told) || told && host.plain {
+        let start = if host.sure { names(text, local) } else { local };
         let find = Find::new(
-            text.tokens[first].start,
-            text.tokens[last].end,
+            text.tokens[start].start,
+            text.tokens[host.last].end,
             Kind::Email,
             "spoken_email",
         );
@@ -30,57 +62,117 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     }
 }
 
-/// The last token of the host that starts here, and whether its words can be nothing else.
-fn host(text: &Text<'_>, first: usize) -> Option<(usize, bool)> {
-    if !is_label(text, first) {
-        return None;
-    }
-    let mut last = first;
-    let mut spoken = 0;
-    loop {
-        let next = if text.gap(last) == b"." {
-            last + 1
-        } else if is_space(text.gap(last))
-            && text.is_any(last + 1, &["dot", "period", "point"])
-            && is_space(text.gap(last + 1))
-        {
-            spoken += 1;
-            last + 2
-        } else {
-            break;
-        };
-        if text.tokens.get(next).is_none_or(|token| !token.is_word()) && !is_label(text, next) {
-            break;
-        }
-        last = next;
-        // `dot com dot uk` goes on; `dot com my` does not.
-        if last > first + 10 {
-            break;
-        }
-    }
-    let known = text.bits(last) & mean::TLD != 0;
-    (last > first && (known || text.bits(first) & mean::MAIL != 0))
-        .then_some((last, spoken > 0 && known))
+/// What stands behind the `at`.
+struct Host {
+    last: usize,
+    /// A dot was said, and what follows the last one is a known top level.
+    sure: bool,
+    /// Its first label is one word.
+    plain: bool,
 }
 
-fn is_label(text: &Text<'_>, at: usize) -> bool {
-    let Some(token) = text.tokens.get(at) else {
-        return false;
-    };
-    !token.has(mean::PLAIN) || token.has(mean::MAIL | mean::TLD)
+impl Host {
+    fn read(text: &Text<'_>, first: usize) -> Option<Self> {
+        let (dot, plain) = first_label(text, first)?;
+        let (mut last, mut spoken, mut labels) = (dot, 0, 1);
+        while let Some((next, said)) = dot_behind(text, last) {
+            let label = text.tokens.get(next);
+            let known = text.bits(next) & (mean::TLD | mean::MAIL) != 0;
+            if !known && (label.is_none_or(|label| !label.is_word()) || is_sentence(text, next)) {
+                break;
+            }
+            (last, labels) = (label_end(text, next), labels + 1);
+            spoken += usize::from(said);
+            // `dot com dot uk` goes on; `dot com my` does not.
+            if labels > 6 {
+                break;
+            }
+        }
+        let known = text.bits(last) & mean::TLD != 0;
+        let mail =
+            text.bits(first) & mean::MAIL != 0 || text.is(first, "g") && text.is(first + 1, "mail");
+        (labels > 1 && (known || mail)).then_some(Self {
+            last,
+            sure: known && (spoken > 0 || !plain || mail),
+            plain: plain || mail,
+        })
+    }
+}
+
+/// Never the name of a host.
+const NO_HOST: &[&str] = &[
+    "the", "a", "an", "this", "that", "it", "all", "my", "your", "his", "her", "our", "their",
+    "which", "what", "one", "least", "last", "first", "once",
+];
+
+/// The last token of the first label, and whether it is one word: `example`, `g mail`, `t dash online`, `my company`.
+fn first_label(text: &Text<'_>, first: usize) -> Option<(usize, bool)> {
+    let one = label_end(text, first);
+    if dot_behind(text, one).is_some() {
+        let named = !is_sentence(text, first) || text.bits(first) & (mean::MAIL | mean::TLD) != 0;
+        return (named || !text.is_any(first, NO_HOST)).then_some((one, named));
+    }
+    let mut last = one;
+    for _ in 1..LABEL {
+        if !is_space(text.gap(last)) || text.tokens.get(last + 1)?.len() > 30 {
+            return None;
+        }
+        last = label_end(text, last + 1);
+        if dot_behind(text, last).is_some() {
+            return (!text.is_any(last, NO_HOST)).then_some((last, false));
+        }
+    }
+    None
+}
+
+/// The last token of the label that starts here: `t dash online`, `a b c`.
+fn label_end(text: &Text<'_>, first: usize) -> usize {
+    let mut last = first;
+    for _ in 0..4 {
+        let joined = is_space(text.gap(last))
+            && text.is_any(last + 1, &["dash", "hyphen", "minus"])
+            && is_space(text.gap(last + 1));
+        let hyphen = text.gap(last) == b"-";
+        let spelled = text.tokens.get(last).is_some_and(|token| token.len() == 1)
+            && is_space(text.gap(last))
+            && text
+                .tokens
+                .get(last + 1)
+                .is_some_and(|token| token.len() == 1);
+        last += match () {
+            () if joined => 2,
+            () if hyphen || spelled => 1,
+            () => return last,
+        };
+    }
+    last
+}
+
+/// The token behind the dot that follows token `last`, and whether the dot was said.
+fn dot_behind(text: &Text<'_>, last: usize) -> Option<(usize, bool)> {
+    if text.gap(last) == b"." {
+        return Some((last + 1, false));
+    }
+    let said = is_space(text.gap(last))
+        && text.is_any(last + 1, &["dot", "period", "point"])
+        && is_space(text.gap(last + 1));
+    said.then_some((last + 2, true))
+}
+
+fn is_sentence(text: &Text<'_>, at: usize) -> bool {
+    text.bits(at) & (mean::PLAIN | mean::AT) != 0
 }
 
 /// Words before an address, never in it.
 const SENTENCE: &[&str] = &[
-    "is", "to", "at", "my", "email", "mail", "address", "its", "the", "on",
+    "is", "to", "at", "my", "email", "mail", "address", "its", "the", "on", "s",
 ];
 
 /// The first token of the local part that ends here.
 fn local(text: &Text<'_>, end: usize) -> Option<usize> {
     let mut first = end + 1;
     loop {
-        let before = part(text, first)?;
-        first = before;
+        first = part(text, first)?;
         let Some(link) = first.checked_sub(1) else {
             break;
         };
@@ -94,43 +186,48 @@ fn local(text: &Text<'_>, end: usize) -> Option<usize> {
             None if linked(link - 1) => return Some(link - 1),
             None => break,
         }
-        if end - first > 60 {
+        if end - first > LONGEST {
             break;
         }
     }
     Some(first)
 }
 
-/// `email is jo doe at …`: nothing but the address stands behind `is`.
-fn told(text: &Text<'_>, first: usize) -> usize {
-    let word =
-        |at: usize| text.tokens[at].is_word() && !text.tokens[at].has(mean::PLAIN | mean::AT);
+/// Up to two words more that are nothing but names: `… is jo anne doe at`.
+fn names(text: &Text<'_>, first: usize) -> usize {
+    const CUES: &[&str] = &[
+        "email", "mail", "e", "address", "contact", "login", "username", "invoice", "receipt",
+        "cc", "reply", "hotmail", "gmail", "forward", "link",
+    ];
+    let name = |at: usize| {
+        text.tokens[at].is_word()
+            && text.bits(at) & (mean::PLAIN | mean::AT | mean::LINK | mean::FILLER) == 0
+            && !text.is_any(at, CUES)
+            && is_space(text.gap(at))
+            && text.gap_before(at) != b"'"
+    };
     let reach = first.saturating_sub(2);
-    let start = (reach..first)
-        .find(|at| (*at..first).all(word))
-        .unwrap_or(first);
-    if start > 0 && text.is(start - 1, "is") {
-        start
-    } else {
-        first
-    }
+    (reach..first)
+        .find(|at| (*at..first).all(name))
+        .unwrap_or(first)
 }
 
 /// One part of a local part, read backwards from before token `behind`: spelled letters or one word, then numbers.
 fn part(text: &Text<'_>, behind: usize) -> Option<usize> {
-    let mut first = behind;
     let joined = |at: usize| {
-        at + 1 == text.tokens.len() || text.gap(at).len() <= 2 && !text.gap(at).contains(&b'\n')
+        at + 1 == text.tokens.len() || text.gap(at).len() <= 3 && !text.gap(at).contains(&b'\n')
     };
+    let mut first = behind;
     while first > 0 && is_figure(text, first - 1) && joined(first - 1) {
         first -= 1;
     }
     let figures = behind - first;
     let mut letters = first;
-    while letters > 0 && is_letter(text, letters - 1) && joined(letters - 1) {
-        letters -= 1;
+    while let Some(letter) = letter_before(text, letters).filter(|_| joined(letters - 1)) {
+        letters = letter;
     }
     if letters < first {
+        // An initial before a name: `j smith` is read from its end, `smith` first.
         return Some(letters);
     }
     let word = first.checked_sub(1).filter(|at| joined(*at))?;
@@ -145,10 +242,32 @@ fn part(text: &Text<'_>, behind: usize) -> Option<usize> {
         {
             Some(word - 1)
         }
+        // `j smith`
+        (false, _) if word > 0 && is_initial(text, word - 1) => Some(word - 1),
         (false, _) => Some(word),
         (true, 0) => None,
         (true, _) => Some(first),
     }
+}
+
+/// A single letter that is no word of its own.
+fn is_initial(text: &Text<'_>, at: usize) -> bool {
+    text.tokens[at].is_word()
+        && text.tokens[at].len() == 1
+        && is_space(text.gap(at))
+        && text.gap_before(at) != b"'"
+        && !text.is_any(at, &["a", "i", "o"])
+}
+
+/// Where a spelled letter begins that ends before token `behind`.
+fn letter_before(text: &Text<'_>, behind: usize) -> Option<usize> {
+    let at = behind.checked_sub(1)?;
+    // `b for bravo`, `b as in boy`
+    let explained = [2, 3]
+        .into_iter()
+        .filter_map(|words| at.checked_sub(words))
+        .find(|first| letter(text, *first).is_some_and(|(_, last)| last == at));
+    explained.or_else(|| is_letter(text, at).then_some(at))
 }
 
 fn is_figure(text: &Text<'_>, at: usize) -> bool {
@@ -170,7 +289,8 @@ fn near(text: &Text<'_>, first: usize) -> bool {
         text.is_any(
             at,
             &[
-                "email", "mail", "receipt", "reach", "address", "send", "write",
+                "email", "mail", "receipt", "reach", "address", "send", "write", "login",
+                "contact", "forward",
             ],
         )
     })

@@ -1,20 +1,20 @@
 //! What URLs carry: user and password before the host.
 
-use super::Scan;
+use super::{Scan, key};
 use crate::find::Find;
 use crate::kind::Kind;
 
 const LIMIT: usize = 1024;
 
-/// `scheme://user:password@` and `scheme://:password@`; a user alone is no secret. `colon` is the one of `://`.
+/// `scheme://user:password@` and `scheme://:password@`; a token alone. `colon` is the one of `://`.
 pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
     let start = colon + 3;
     let rest = scan.text.bytes.get(start..).unwrap_or_default();
     let Some(at) = authority(rest) else { return };
-    let Some(split) = rest[..at].iter().position(|byte| *byte == b':') else {
-        return;
-    };
     scan.authority_at = start + at;
+    let Some(split) = rest[..at].iter().position(|byte| *byte == b':') else {
+        return alone(scan, start, start + at);
+    };
     let hidden = matches!(
         &rest[split + 1..at],
         [] | [b'*', ..] | [b'[', .., b']'] | [b'$', b'{', ..]
@@ -26,6 +26,15 @@ pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
             Kind::UrlCredentials,
             "url_credentials",
         ));
+    }
+}
+
+/// `https://TOKEN@host`: a user alone is no secret, unless nobody is called like that.
+fn alone(scan: &mut Scan<'_>, start: usize, end: usize) {
+    let user = &scan.text.bytes[start..end];
+    let digits = user.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if user.len() >= 20 && digits >= 2 && key::is_random(user) {
+        scan.add(Find::new(start, end, Kind::ApiKey, "url_token"));
     }
 }
 

@@ -1,166 +1,20 @@
 //! Provider keys: by what they begin with, by their shape, by the name that stands before them.
 
-use super::{Scan, jwt};
+mod prefix;
+mod shape;
+
+pub(super) use prefix::prefixed;
+pub(crate) use prefix::words as prefix_words;
+pub(super) use shape::{bot, buried, shaped};
+
+use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
 use crate::token::Text;
 
-/// What a key of a known prefix is made of.
-#[derive(Clone, Copy)]
-enum Body {
-    /// Letters and digits only.
-    Plain,
-    /// With `-` and `_` between: random enough not to be a name.
-    Joined,
-}
-
-use Body::{Joined, Plain};
-
-/// Keys that announce themselves: prefix, body, how many characters follow at least. Longer prefixes first.
-const PREFIXES: &[(&[u8], Body, usize)] = &[
-    (b"sk_live_", Plain, 8),
-    (b"sk_test_", Plain, 8),
-    (b"rk_live_", Plain, 8),
-    (b"rk_test_", Plain, 8),
-    (b"pk_live_", Plain, 8),
-    (b"sk-", Joined, 18),
-    (b"sk_", Joined, 16),
-    (b"gsk_", Plain, 20),
-    (b"ghp_", Plain, 16),
-    (b"gho_", Plain, 16),
-    (b"ghu_", Plain, 16),
-    (b"ghs_", Plain, 16),
-    (b"ghr_", Plain, 16),
-    (b"github_pat_", Joined, 16),
-    (b"glpat-", Joined, 16),
-    (b"xoxb-", Joined, 10),
-    (b"xoxa-", Joined, 10),
-    (b"xoxp-", Joined, 10),
-    (b"xoxr-", Joined, 10),
-    (b"xoxs-", Joined, 10),
-    (b"xapp-", Joined, 10),
-    (b"hf_", Plain, 16),
-    (b"pplx-", Plain, 16),
-    (b"npm_", Plain, 16),
-    (b"xai-", Plain, 16),
-    (b"whsec_", Plain, 16),
-    (b"shpat_", Plain, 16),
-    (b"glsa_", Joined, 16),
-    (b"dop_v1_", Plain, 16),
-    (b"pypi-", Joined, 16),
-];
-
 /// No value is longer: bounds the work for each name.
 const LONGEST: usize = 2048;
-
-/// A key that begins with a known word, at byte `start`.
-pub(super) fn prefixed(scan: &mut Scan<'_>, start: usize) {
-    let rest = &scan.text.bytes[start..];
-    if rest.starts_with(b"SG.") {
-        return sendgrid(scan, start);
-    }
-    let Some((prefix, body, least)) = PREFIXES
-        .iter()
-        .find(|(prefix, ..)| rest.starts_with(prefix))
-    else {
-        return;
-    };
-    let (from, end) = (start + prefix.len(), scan.key_end(start));
-    let text = &scan.text.bytes[from.min(end)..end];
-    let found = match body {
-        Plain => {
-            let plain = text
-                .iter()
-                .take(*least)
-                .take_while(|byte| byte.is_ascii_alphanumeric())
-                .count();
-            plain == *least && text.iter().take(256).any(|byte| !byte.is_ascii_lowercase())
-        }
-        Joined => {
-            text.len() >= *least
-                && (is_random(text)
-                    || prefix.len() > 4 && text.iter().take(64).any(u8::is_ascii_uppercase))
-        }
-    };
-    if found {
-        scan.add(Find::new(start, end, Kind::ApiKey, "key_prefix"));
-    }
-}
-
-/// A key behind a letter that is not ASCII: `…é` and the key in one token.
-pub(super) fn buried(scan: &mut Scan<'_>, at: usize) {
-    let token = scan.text.tokens[at];
-    let foreign = scan.text.word(at).iter().rposition(|byte| !byte.is_ascii());
-    let tail = token.start + foreign.map_or(0, |place| place + 1);
-    prefixed(scan, tail);
-    // Letters may stand on both sides.
-    let mut start = token.start;
-    for part in scan.text.word(at).split(|byte| !byte.is_ascii()) {
-        if part.len() >= 4 {
-            let end = start + part.len();
-            shape(scan, start, end);
-        }
-        start += part.len() + 1;
-    }
-}
-
-fn sendgrid(scan: &mut Scan<'_>, start: usize) {
-    let middle = scan.key_end(start + 3);
-    let end = if scan.text.byte(middle) == b'.' {
-        scan.key_end(middle + 1)
-    } else {
-        middle
-    };
-    if end > start + 24 {
-        scan.add(Find::new(
-            start,
-            end.max(middle),
-            Kind::ApiKey,
-            "key_prefix",
-        ));
-    }
-}
-
-/// A key that is known by the shape of one token: cloud access keys, Google keys, JSON web tokens.
-pub(super) fn shaped(scan: &mut Scan<'_>, at: usize) {
-    let token = scan.text.tokens[at];
-    if token.is_ascii() {
-        shape(scan, token.start, token.end);
-    }
-}
-
-fn shape(scan: &mut Scan<'_>, start: usize, end: usize) {
-    let word = &scan.text.bytes[start..end];
-    let found = match word {
-        [b'e', b'y', b'J', ..] => {
-            jwt::find(scan, start);
-            false
-        }
-        [b'A', b'I', b'z', b'a', ..] => scan.key_end(start) - start >= 30,
-        [b'S', b'K', rest @ ..] | [b'A', b'C', rest @ ..] if rest.len() == 32 => {
-            rest.iter().all(u8::is_ascii_hexdigit)
-        }
-        [b'A', ..] => is_cloud_access(word),
-        _ => false,
-    };
-    if found {
-        let end = scan.key_end(start);
-        scan.add(Find::new(start, end, Kind::ApiKey, "key_shape"));
-    }
-}
-
-fn is_cloud_access(word: &[u8]) -> bool {
-    let known = word.starts_with(b"A3T")
-        || [b"AKIA", b"ASIA", b"ABIA", b"ACCA"]
-            .iter()
-            .any(|prefix| word.starts_with(*prefix));
-    known
-        && word.len() >= 16
-        && word
-            .iter()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-}
 
 /// `deepgramApiKey`, `secretAccessKey`: names that end like a secret's.
 pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
@@ -185,6 +39,11 @@ fn is_public(word: &[u8]) -> bool {
         b"monkey",
         b"hotkey",
         b"turkey",
+        b"page",
+        b"nextpage",
+        b"continuation",
+        b"sync",
+        b"cancellation",
     ]
     .iter()
     .any(|name| head.starts_with(name))
@@ -203,6 +62,13 @@ const HARMLESS: &[&str] = &[
     "email",
     "max",
     "trace",
+    "page",
+    "next",
+    "cursor",
+    "continuation",
+    "pagination",
+    "sync",
+    "cancellation",
 ];
 
 /// A value behind a name such as `api_key`, `secret` or `Authorization: Bearer`.
@@ -224,7 +90,9 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     } else {
         is_random(text)
     };
+    let account = scan.text.is(at, "subscription") && is_uuid(text);
     if text.len() >= least
+        && !account
         && random
         && (assigned || !is_uuid(text))
         && (query || !is_reference(&scan.text, start, text))
@@ -332,7 +200,7 @@ fn value_end(text: &Text<'_>, start: usize) -> usize {
 }
 
 /// Letters and digits both, or upper and lower case mixed beyond what words do.
-fn is_random(text: &[u8]) -> bool {
+pub(super) fn is_random(text: &[u8]) -> bool {
     let text = &text[..text.len().min(96)];
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let turns = turns(text);

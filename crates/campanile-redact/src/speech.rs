@@ -1,0 +1,162 @@
+//! What people say between digits, and how they spell letters.
+
+use crate::lexicon::mean;
+use crate::token::{Text, is_space};
+
+/// Said between two numbers that belong together, beside the fillers of the lexicon. Longer phrases first.
+const ASIDES: &[&[&str]] = &[
+    &["let", "me", "see"],
+    &["no", "i", "mean"],
+    &["wait", "a", "second"],
+    &["bear", "with", "me"],
+    &["followed", "by"],
+    &["you", "know"],
+    &["hold", "on"],
+    &["hang", "on"],
+    &["i", "mean"],
+    &["i", "think"],
+    &["no", "sorry"],
+    &["no", "wait"],
+    &["wait", "no"],
+    &["scratch", "that"],
+    &["make", "that"],
+    &["that", "s"],
+    &["it", "s"],
+    &["uh", "huh"],
+    &["mm", "hmm"],
+    &["got", "it"],
+    &["thats"],
+    &["ah"],
+    &["eh"],
+    &["okay"],
+    &["ok"],
+    &["so"],
+    &["like"],
+    &["well"],
+    &["yeah"],
+    &["yep"],
+    &["yes"],
+    &["no"],
+    &["wait"],
+    &["now"],
+    &["right"],
+    &["next"],
+    &["again"],
+    &["actually"],
+    &["correction"],
+    &["rather"],
+    &["alright"],
+    &["mhm"],
+];
+
+/// Words between two numbers at most.
+const BETWEEN: usize = 6;
+
+/// The first token at or behind `at` that is no filler, and whether one of those before it could as well end the number.
+pub(crate) fn skip_fillers(text: &Text<'_>, at: usize) -> (usize, bool) {
+    let (mut next, mut aside) = (at, false);
+    while next < at + BETWEEN {
+        if let Some(length) = aside_at(text, next) {
+            (next, aside) = (next + length, true);
+        } else if text.bits(next) & mean::FILLER != 0 {
+            next += 1;
+        } else {
+            break;
+        }
+    }
+    (next, aside)
+}
+
+fn aside_at(text: &Text<'_>, at: usize) -> Option<usize> {
+    let said = |words: &&&[&str]| {
+        (words.iter().enumerate()).all(|(place, word)| text.is(at + place, word))
+    };
+    let first = text.word(at).first()?.to_ascii_lowercase();
+    if !b"abcefhilmnorstuwy".contains(&first) {
+        return None;
+    }
+    ASIDES.iter().find(said).map(|words| words.len())
+}
+
+/// The digit that a word sounds like.
+fn sounds_like(text: &Text<'_>, at: usize) -> Option<u8> {
+    Some(match text.word(at) {
+        b"to" | b"too" => 2,
+        b"for" | b"fore" => 4,
+        b"ate" => 8,
+        b"won" => 1,
+        b"tree" => 3,
+        _ => return None,
+    })
+}
+
+/// A digit that sounds like a word, between two digits: `four to three`.
+pub(crate) fn homophone(text: &Text<'_>, at: usize) -> Option<u8> {
+    let value = sounds_like(text, at)?;
+    let digit = |at: usize| {
+        text.bits(at) & (mean::DIGIT | mean::REPEAT) != 0 || sounds_like(text, at).is_some()
+    };
+    let between = at > 0 && digit(at - 1) && digit(at + 1);
+    let spaced = is_space(text.gap(at)) && is_space(text.gap(at.saturating_sub(1)));
+    (between && spaced).then_some(value)
+}
+
+/// A letter that is said at token `at`, and the last token of it: `b`, `bravo`, `b as in boy`, `b for bravo`.
+pub(crate) fn letter(text: &Text<'_>, at: usize) -> Option<(u8, usize)> {
+    let word = text.word(at);
+    let first = word.first()?.to_ascii_lowercase();
+    if word.len() > 1 || !first.is_ascii_alphabetic() {
+        return (text.bits(at) & mean::NATO != 0).then_some((first, at));
+    }
+    let behind = match () {
+        () if text.is(at + 1, "as") && text.is(at + 2, "in") => at + 3,
+        () if text.is_any(at + 1, &["for", "like"]) => at + 2,
+        () => return Some((first, at)),
+    };
+    let explains = text.word(behind).len() > 1
+        && text.word(behind)[0].eq_ignore_ascii_case(&first)
+        && (at..behind).all(|at| is_space(text.gap(at)));
+    Some((first, if explains { behind } else { at }))
+}
+
+/// Whether token `at` is a letter with a word that explains it, and so no zero: `o as in oscar`.
+pub(crate) fn is_explained(text: &Text<'_>, at: usize) -> bool {
+    text.word(at).len() == 1 && letter(text, at).is_some_and(|(_, last)| last > at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_said_alone_as_words_and_with_one() {
+        let said = |text: &str| letter(&Text::new(text), 0);
+
+        assert_eq!(said("b two"), Some((b'b', 0)));
+        assert_eq!(said("Bravo two"), Some((b'b', 0)));
+        assert_eq!(said("d as in dog"), Some((b'd', 3)));
+        assert_eq!(said("m for mary"), Some((b'm', 2)));
+        assert_eq!(said("m for two"), Some((b'm', 0)));
+        assert_eq!(said("dog"), None);
+    }
+
+    #[test]
+    fn what_people_say_between_digits_is_skipped() {
+        let skip = |text: &str| skip_fillers(&Text::new(text), 0);
+
+        assert_eq!(skip("um and then five"), (3, false));
+        assert_eq!(skip("let me see five"), (3, true));
+        assert_eq!(skip("that's five"), (2, true));
+        assert_eq!(skip("kids five"), (0, false));
+    }
+
+    #[test]
+    fn words_that_sound_like_digits_stand_between_digits() {
+        let heard = |text: &str| homophone(&Text::new(text), 1);
+
+        assert_eq!(heard("one to three"), Some(2));
+        assert_eq!(heard("one for three"), Some(4));
+        assert_eq!(heard("one to many"), None);
+        assert_eq!(heard("page to three"), None);
+    }
+}
