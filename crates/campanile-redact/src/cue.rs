@@ -45,7 +45,14 @@ pub(crate) fn before(text: &Text<'_>, at: usize) -> Option<Cue> {
             if is_of_card(text, near) {
                 return Some(Cue::Card);
             }
+            if near > 0 && text.is(near - 1, "verification") {
+                return Some(Cue::Code);
+            }
             weak = Some(Cue::Phone);
+        }
+        // `A/C no`
+        if text.is(near, "c") && near > 0 && text.is(near - 1, "a") && text.gap(near - 1) == b"/" {
+            return Some(Cue::Account);
         }
         if token.has(mean::PASSWORD) && near > 0 && text.is(near - 1, "time") {
             return Some(Cue::Code);
@@ -130,6 +137,7 @@ fn of(text: &Text<'_>, at: usize) -> Option<Cue> {
     }
     let cue = match bits {
         _ if bits & mean::IBAN != 0 => Cue::Iban,
+        _ if text.is(at, "card") && at > 1 && text.is(at - 2, "social") => Cue::Social,
         _ if bits & mean::SOCIAL != 0 => Cue::Social,
         _ if bits & mean::CODE != 0 => code(text, at),
         _ if bits & mean::CARD != 0 => Cue::Card,

@@ -77,7 +77,7 @@ const GROUPS: &[(u32, &str)] = &[
     (
         PHONE,
         "phone phones call called calling reach mobile cell cellphone tel telephone fax desk dial text texted contact caller \
-         whatsapp callback landline ring sms phonenumber msisdn voicemail pager hotline helpline registered answering messages try",
+         whatsapp callback landline ring sms phonenumber msisdn ani voicemail pager hotline helpline registered answering messages try",
     ),
     (ACCOUNT, "account acct routing aba accounts sortcode"),
     (SOCIAL, "ssn social"),
@@ -85,10 +85,13 @@ const GROUPS: &[(u32, &str)] = &[
         CODE,
         "pin code cvv cvc cvv2 otp passcode pins codes 2fa mfa dtmf",
     ),
-    (BIRTH, "born birth dob birthday birthdate dateofbirth"),
+    (
+        BIRTH,
+        "born birth dob birthday birthdate dateofbirth geburtsdatum geboren",
+    ),
     (
         PASSWORD,
-        "password passwd pwd passphrase passwort pass pw identified sshpass",
+        "password passwd pwd passphrase passwort kennwort pass pw identified sshpass",
     ),
     (
         KEY,
@@ -101,7 +104,7 @@ const GROUPS: &[(u32, &str)] = &[
         REFERENCE,
         "order confirmation case reference ref tracking invoice ticket serial part model version chapter section run row column \
          line build revision release id step page item sku batch job request bytes tokens isbn commit issue patent article figure \
-         firmware epoch timestamp extension room gate flight port size total units count offset sequence seq index",
+         package parcel shipment policy claim member booking reservation nonce block height firmware epoch timestamp extension room gate flight port size total units count offset sequence seq index",
     ),
     (STREET, include_str!("words/street.txt")),
     (

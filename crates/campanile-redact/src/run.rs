@@ -229,7 +229,8 @@ impl Run {
         let number = |token: &Token| token.is_number() || token.has(mean::REPEAT | mean::MAGNITUDE);
         let more = text.tokens.get(behind).is_none_or(number)
             || text.bits(at) & mean::REPEAT != 0
-            || matches!(self.count + 1, 9 | 10 | 14..=16 | 19);
+            || matches!(self.count + 1, 9 | 10 | 14..=16 | 19)
+            || self.count == 10 && self.digits[0] == 1;
         said && more && (next - 1..at).all(near)
     }
 
@@ -240,8 +241,9 @@ impl Run {
         let odd = text.is_any(at, &["won", "ate"]);
         let more = digit(at + 1) && (digit(at + 2) || self.count > 5)
             || digit(at + 2) && homophone(text, at + 1).is_some();
+        let many = digit(at + 1) && digit(at + 2) && digit(at + 3);
         self.spoken > 0
-            && (self.count > 1 || odd)
+            && (self.count > 1 || odd || many)
             && homophone(text, at).is_some()
             && (more || homophone(text, at + 2).is_some())
     }

@@ -113,7 +113,9 @@ pub(crate) fn letter(text: &Text<'_>, at: usize) -> Option<(u8, usize)> {
         () if text.is_any(at + 1, &["for", "like"]) => at + 2,
         () => return Some((first, at)),
     };
+    // `o like one` goes on.
     let explains = text.word(behind).len() > 1
+        && text.bits(behind) & mean::SPOKEN == 0
         && text.word(behind)[0].eq_ignore_ascii_case(&first)
         && (at..behind).all(|at| is_space(text.gap(at)));
     Some((first, if explains { behind } else { at }))

@@ -37,6 +37,18 @@ dtmf digits=634186 → dtmf digits=[CODE]
 <password>Velvet_38</password> → <password>[PASSWORD]</password>
 ALTER USER a IDENTIFIED BY 'Velvet_38' → ALTER USER a IDENTIFIED BY '[PASSWORD]'
 sshpass -p velvet38 ssh host → sshpass -p [PASSWORD] ssh host
+the password for the portal is velvetBanana98 → the password for the portal is [PASSWORD]
+wifi password velvet raven seven seven → wifi password [PASSWORD]
+password -> !monkey76#T → password -> [PASSWORD]
+please add 5645999252 to the account → please add [PHONE] to the account
+i used to have 78 49 62 89 51 → i used to have [PHONE]
+let me read it again 4571 4671 296 186 94 → let me read it again [CARD]
+Card 4111 1111 1111 1111 / 123 → Card [CARD] / [CODE]
+the card verification number is two six two → the card verification number is [CODE]
+social security card number 3634 7 730 4 → social security card number [SSN]
+the twenty first of april twenty oh eight is my birthday → [BIRTH_DATE] is my birthday
+A/C no 42531008 → A/C no [ACCOUNT]
+send it to golf bravo eight two w e s t one two three four five six nine eight seven six five four three two → send it to [IBAN]
 "#;
 
 #[test]

@@ -178,6 +178,28 @@ testing testing one two three
 the SK locale is sk-SK
 export OPENAI_API_KEY=$OPENAI_API_KEY
 contact the on-call @sre-team
+next_page_token: o5xMuTThZJjF84Ky9iiLixYmpxx+PEy4FWdSNp
+0101 1010 0011
+18/Jan/2026:13:00:38 +0000 completed
+https://acct.blob.core.windows.net/c/b?sv=2022-11-02
+ten nine eight seven six five four three two one zero
+the tracking number is oh oh seven six one seven three oh two oh two
+two okay one more thing
+from one to ten how would you rate us
+nine to five okay
+i tried my password three times
+password attempts left 3
+password: (hidden)
+set-cookie: theme=dark; Max-Age=5974806
+code=971
+up to 4294967295 bytes
+population is 8 336 817
+total 1234567 of 7654321 frames
+my father retired at the age of 61
+the Treaty on European Union
+08685, and 51415
+the deal is o like one
+one hundred twenty three thousand four hundred fifty six
 "#;
 
 #[test]

@@ -9,10 +9,11 @@ use crate::token::Text;
 /// Words that may stand between the cue and the date.
 const BETWEEN: usize = 6;
 
-/// `d.o.b.`, at its last letter.
+/// `d.o.b.`, `d o b`, at its last letter.
 pub(super) fn dotted(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
-    let dots = at > 1 && text.gap(at - 1) == b"." && text.gap(at - 2) == b".";
+    let same = at > 1 && text.gap(at - 1) == text.gap(at - 2);
+    let dots = same && matches!(text.gap(at - 1), b"." | b" ");
     if dots && text.is(at, "b") && text.is(at - 1, "o") && text.is(at - 2, "d") {
         find(scan, at);
     }
@@ -52,6 +53,32 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
             Kind::BirthDate,
             "birth_date",
         );
+        scan.add(find);
+    }
+}
+
+/// A date that was said before the word at token `at`: `… is my birthday`.
+pub(super) fn before(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    let Some(verb) = at.checked_sub(2) else {
+        return;
+    };
+    let own = text.is_any(at - 1, &["my", "his", "her", "your", "their", "the"]);
+    if !own || !text.is_any(verb, &["is", "was", "s"]) || verb == 0 {
+        return;
+    }
+    let (mut first, mut count, mut digits) = (verb, 0, 0);
+    for near in (verb.saturating_sub(10)..verb).rev() {
+        let close = text.gap(near).len() <= 3 && !text.gap(near).contains(&b'\n');
+        if close && is_part(text, near) {
+            (first, count, digits) = (near, count + 1, digits + self::digits(text, near));
+        } else if !close || !text.is_any(near, &["of", "the", "and"]) {
+            break;
+        }
+    }
+    if count >= 3 && digits >= 2 {
+        let end = text.tokens[verb - 1].end;
+        let find = Find::new(start(text, first), end, Kind::BirthDate, "birth_date");
         scan.add(find);
     }
 }

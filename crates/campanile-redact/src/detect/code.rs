@@ -1,5 +1,6 @@
 //! PINs, check values of cards, one-time codes: three to eight digits near the word.
 
+use super::Scan;
 use super::number::Candidate;
 use crate::cue::{self, Cue};
 use crate::find::Find;
@@ -14,17 +15,53 @@ pub(super) fn told(text: &Text<'_>, run: &Run) -> Option<Find> {
     code.then(|| Find::new(run.start, run.end, Kind::AuthCode, "code"))
 }
 
+/// `4111 … / 123`: the check value behind a card, at token `at`.
+pub(super) fn behind_card(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    let value = text
+        .tokens
+        .get(at)
+        .filter(|token| token.is_digits() && matches!(token.len(), 3 | 4));
+    let near = matches!(text.gap_before(at), b" / " | b", " | b" | " | b"/" | b" - ");
+    let alone = !matches!(text.gap(at).first(), Some(b'.' | b'-' | b'/'));
+    if let Some(value) = value.filter(|_| near && alone) {
+        let find = Find::new(value.start, value.end, Kind::AuthCode, "code_of_card");
+        scan.add(find);
+    }
+}
+
 pub(super) fn find(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
-    let near = candidate.is(Cue::Code) && (3..=8).contains(&run.count);
+    // Three digits are the code of a card, or of something that fails.
+    let least = if is_plain_code(text, run) { 4 } else { 3 };
+    let near = candidate.is(Cue::Code) && (least..=8).contains(&run.count);
     let sent = (4..=6).contains(&run.count)
         && candidate.is(Cue::Phone)
         && cue::code_before(text, run.tokens.0);
-    let told = candidate.cue.is_none() && (4..=8).contains(&run.count) && is_told(text, run);
+    let told = matches!(candidate.cue, None | Some(Cue::Phone))
+        && (4..=8).contains(&run.count)
+        && is_told(text, run);
     let back = (3..=4).contains(&run.count) && is_of_card(text, run);
     let decimal = run.groups.iter().any(|group| group.gap == b'.');
     ((near || sent || told || back) && !candidate.plus && !decimal)
         .then(|| candidate.find(Kind::AuthCode, "code"))
+}
+
+/// Whether nothing but the word `code` speaks of it.
+fn is_plain_code(text: &Text<'_>, run: &Run) -> bool {
+    const SECRET: &[&str] = &[
+        "security",
+        "back",
+        "card",
+        "verification",
+        "secret",
+        "access",
+    ];
+    let mut before = run.tokens.0.saturating_sub(10)..run.tokens.0;
+    !before.any(|near| {
+        text.is_any(near, SECRET)
+            || text.bits(near) & mean::CODE != 0 && !text.is_any(near, &["code", "codes"])
+    })
 }
 
 /// `the three digits on the back are …`

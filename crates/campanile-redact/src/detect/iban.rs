@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use crate::lexicon::mean;
 use crate::run::Run;
 use crate::speech::letter;
-use crate::token::{Text, is_space};
+use crate::token::{Text, Token, is_space};
 
 /// Looks at a token such as `GB43` or a whole IBAN.
 pub(super) fn written(scan: &mut Scan<'_>, at: usize) {
@@ -55,6 +55,10 @@ pub(super) fn written(scan: &mut Scan<'_>, at: usize) {
 pub(super) fn spoken(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
     let three = |first: &usize| {
+        // `the iban's`
+        if text.gap_before(*first) == b"'" {
+            return false;
+        }
         let mut next = *first;
         (0..3).all(|_| {
             let piece = is_piece(text, next);
@@ -82,20 +86,19 @@ pub(super) fn spoken(scan: &mut Scan<'_>, at: usize) {
 /// Looks at two single letters and the digits behind them, without a cue: only the check digits tell.
 pub(super) fn spelled(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
-    let country = text
-        .word(at)
-        .first()
-        .zip(text.word(at + 1).first())
-        .map(|(a, b)| [*a, *b]);
-    let single = text.word(at + 1).len() == 1
-        && text
-            .tokens
-            .get(at + 2)
-            .is_some_and(|third| third.is_number());
-    let Some(length) = country.filter(|_| single).and_then(check::iban_length) else {
+    let first = letter(text, at);
+    let Some(((a, last), (b, end))) =
+        first.and_then(|first| Some((first, letter(text, first.1 + 1)?)))
+    else {
         return;
     };
-    let spelled = Spelled::read(text, at);
+    let numbered = text.tokens.get(end + 1).is_some_and(Token::is_number);
+    let spaced = (at..=end).all(|at| is_space(text.gap(at)));
+    let Some(length) = check::iban_length([a, b]).filter(|_| numbered && spaced && last < end)
+    else {
+        return;
+    };
+    let spelled = Spelled::behind(text, [a, b], end + 1);
     let whole = spelled.ends.iter().find(|(end, _)| *end == length);
     if let Some((_, last)) = whole.filter(|_| check::iban(&spelled.compact[..length])) {
         let find = Find::new(
@@ -120,8 +123,17 @@ const LONGEST: usize = 48;
 
 impl Spelled {
     fn read(text: &Text<'_>, first: usize) -> Self {
+        Self::go_on(text, first, Vec::new())
+    }
+
+    /// What stands behind the two letters of a country.
+    fn behind(text: &Text<'_>, country: [u8; 2], first: usize) -> Self {
+        Self::go_on(text, first, country.to_vec())
+    }
+
+    fn go_on(text: &Text<'_>, first: usize, compact: Vec<u8>) -> Self {
         let mut said = Self {
-            compact: Vec::new(),
+            compact,
             ends: Vec::new(),
         };
         let mut next = first;

@@ -21,6 +21,7 @@ mod person;
 mod phone;
 mod social;
 mod spoken_email;
+mod told;
 mod url;
 
 use crate::find::{Find, settle};
@@ -145,9 +146,15 @@ impl<'t> Scan<'t> {
         }
         if token.has(mean::BIRTH) {
             birth::find(self, at);
+            birth::before(self, at);
         }
-        if token.has(mean::IBAN) {
+        let international =
+            at > 1 && self.text.is(at - 2, "international") && self.text.is(at, "account");
+        if token.has(mean::IBAN) || token.has(mean::ACCOUNT) && international {
             iban::spoken(self, at);
+        }
+        if token.has(mean::NATO) {
+            iban::spelled(self, at);
         }
         if token.has(mean::LICENCE) {
             licence::find(self, at);

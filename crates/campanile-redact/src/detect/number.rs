@@ -1,6 +1,6 @@
 //! Runs of digits: who of the number detectors gets them.
 
-use super::{Scan, account, card, code, phone, social};
+use super::{Scan, account, card, code, phone, social, told};
 use crate::cue::{self, Cue};
 use crate::find::Find;
 use crate::kind::Kind;
@@ -35,7 +35,9 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
         return behind;
     }
     let plus = is_plus(&scan.text, &run);
-    if card::written(scan, &run) {
+    // What a `+` begins is no card, whatever its check digit says.
+    if !(plus && run.count <= 15) && card::written(scan, &run) {
+        code::behind_card(scan, behind);
         return behind;
     }
     if run.spoken == 0 && run.count > LONGEST && run.groups.len() > 2 {
@@ -119,6 +121,7 @@ fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
         .or_else(|| account::find(candidate))
         .or_else(|| code::find(text, candidate))
         .or_else(|| phone::written(text, candidate))
+        .or_else(|| told::find(text, candidate))
 }
 
 /// `2024-12-26`, `26.12.2024`

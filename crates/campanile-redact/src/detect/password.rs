@@ -31,6 +31,9 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
         .unwrap_or(gap.len())];
     let found = if text.is_any(at, COMMANDS) {
         commanded(text, at)
+    } else if let Some(arrow) = ARROWS.iter().find(|arrow| gap.starts_with(arrow)) {
+        // The arrow stands for `=`, right before the value.
+        assigned(text, from + arrow.len() - 2, b"=")
     } else if gap.first() == Some(&b'>') && text.byte_before(text.tokens[at].start) == b'<' {
         let rest = text.bytes[from + 1..].iter().take(512);
         let length = rest.take_while(|byte| **byte != b'<').count();
@@ -47,6 +50,7 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     }
 }
 
+const ARROWS: &[&[u8]] = &[b" -> ", b" => ", " → ".as_bytes()];
 /// Words that a password follows in a command, and not in a sentence.
 const COMMANDS: &[&str] = &["identified", "sshpass"];
 
@@ -112,17 +116,30 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     if !owns && (!gap.first().is_some_and(u8::is_ascii_whitespace) || gap.len() > 3) {
         return None;
     }
-    let says = ["is", "was", "its", "are", "now", "to", "as", "of"];
+    let says = [
+        "is", "was", "its", "are", "now", "to", "as", "of", "be", "been", "will", "used", "would",
+        "should",
+    ];
     while next < at + 5
         && text.is_any(next, &says)
         && text.gap(next).first().is_some_and(u8::is_ascii_whitespace)
     {
         next += 1;
     }
+    // `the password for the portal is …`
+    if next == at + 1 && text.is_any(next, &["for", "of", "to", "on", "at"]) {
+        let verb = (next + 1..next + 6).find(|at| text.is_any(*at, &["is", "was"]));
+        let near = verb.filter(|verb| (next..*verb).all(|at| is_space(text.gap(at))));
+        next = near.map_or(next, |verb| verb + 1);
+    }
     let after_verb = next > at + 1;
     // `one time password`: a code.
     let once = at > 0 && text.is(at - 1, "time");
-    if let Some(said) = said(text, next).filter(|_| after_verb && !once) {
+    let unsaid = |(start, end): &(usize, usize)| {
+        let words = text.token_from(*start)..text.token_from(*end);
+        !text.tokens[next].is_number() && words.len() >= 2
+    };
+    if let Some(said) = said(text, next).filter(|said| (after_verb || unsaid(said)) && !once) {
         return Some(said);
     }
     let token = text.tokens.get(next)?;
@@ -257,6 +274,9 @@ fn trim(text: &Text<'_>, start: usize, mut end: usize, quoted: bool) -> usize {
 
 /// `********`, `${PASSWORD}`, `<password>`, `[REDACTED]`
 fn is_placeholder(value: &[u8]) -> bool {
+    if value.first() == Some(&b'(') && value[1..].iter().all(u8::is_ascii_lowercase) {
+        return true;
+    }
     let masked = value
         .iter()
         .all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.' | b'#' | b'_'));

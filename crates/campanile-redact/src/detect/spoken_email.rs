@@ -47,11 +47,12 @@ fn around(scan: &mut Scan<'_>, end: usize, first: usize, sign: bool) {
         return;
     };
     let token = &text.tokens[local];
-    let odd = local < end - 1 || token.is_mixed() || token.len() == 1;
+    let named = names(text, local);
+    let odd = named < end - 1 || token.is_mixed() || token.len() == 1;
     let near = near(text, local);
     let told = sign || odd || near;
     if host.sure && (host.plain || told) || told && host.plain {
-        let start = if host.sure { names(text, local) } else { local };
+        let start = if host.sure { named } else { local };
         let find = Find::new(
             text.tokens[start].start,
             text.tokens[host.last].end,
@@ -275,8 +276,12 @@ fn is_figure(text: &Text<'_>, at: usize) -> bool {
 }
 
 fn is_letter(text: &Text<'_>, at: usize) -> bool {
-    text.tokens[at].is_word() && text.tokens[at].len() == 1 && text.gap_before(at) != b"'"
-        || text.tokens[at].has(mean::NATO) && !text.tokens[at].has(mean::GIVEN)
+    let spelled = |at: usize| text.bits(at) & mean::NATO != 0 || text.word(at).len() == 1;
+    let token = &text.tokens[at];
+    // `charlie` alone is somebody, among others it is a letter.
+    let among = || spelled(at + 1) || at > 0 && spelled(at - 1);
+    token.is_word() && token.len() == 1 && text.gap_before(at) != b"'"
+        || token.has(mean::NATO) && (!token.has(mean::GIVEN) || among())
 }
 
 fn is_link(text: &Text<'_>, at: usize) -> bool {
@@ -290,7 +295,7 @@ fn near(text: &Text<'_>, first: usize) -> bool {
             at,
             &[
                 "email", "mail", "receipt", "reach", "address", "send", "write", "login",
-                "contact", "forward",
+                "contact", "forward", "spell", "resend", "invoice",
             ],
         )
     })

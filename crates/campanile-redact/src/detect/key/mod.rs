@@ -11,7 +11,7 @@ use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
-use crate::token::Text;
+use crate::token::{Text, Token};
 
 /// No value is longer: bounds the work for each name.
 const LONGEST: usize = 2048;
@@ -22,7 +22,14 @@ pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
     let ends = |tail: &[u8]| {
         word.len() > tail.len() && word[word.len() - tail.len()..].eq_ignore_ascii_case(tail)
     };
-    if word.len() <= 40 && (ends(b"key") || ends(b"secret") || ends(b"token")) && !is_public(word) {
+    let secret = [
+        &b"key"[..],
+        b"secret",
+        b"token",
+        b"credential",
+        b"credentials",
+    ];
+    if word.len() <= 40 && secret.iter().any(|tail| ends(tail)) && !is_public(word) {
         named(scan, at);
     }
 }
@@ -80,7 +87,15 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     let Some((token, assigned)) = value(&scan.text, at) else {
         return;
     };
-    let start = value_start(&scan.text, token);
+    let mut start = value_start(&scan.text, token);
+    // `Bearer%20…`
+    let scheme = [&b"Bearer%20"[..], b"Token%20", b"Basic%20"];
+    if let Some(scheme) = scheme
+        .iter()
+        .find(|scheme| scan.text.bytes[start..].starts_with(scheme))
+    {
+        start += scheme.len();
+    }
     let end = value_end(&scan.text, start);
     let query = assigned && is_query(&scan.text, at);
     let text = &scan.text.bytes[start..end];
@@ -110,7 +125,7 @@ fn value(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
         let sets = gap.iter().any(|byte| matches!(byte, b':' | b'='));
         if gap.len() > 8
             || gap.iter().any(ends_clause) && !is_call(gap)
-            || next == at + 1 && !sets && !opens(gap)
+            || next == at + 1 && !sets && !(opens(gap) || is_listed(text, gap, next))
         {
             return None;
         }
@@ -125,6 +140,12 @@ fn value(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
         }
     }
     None
+}
+
+/// `token, …`: a list of protocols, of which the second is a key.
+fn is_listed(text: &Text<'_>, gap: &[u8], at: usize) -> bool {
+    let long = |token: &Token| token.is_mixed() && token.len() >= 32;
+    gap == b", " && text.tokens.get(at).is_some_and(long)
 }
 
 /// What follows these is theirs, not a key.

@@ -1,6 +1,7 @@
 //! Keys that announce themselves by what they begin with.
 
 use super::is_random;
+use super::shape::is_key;
 use crate::detect::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
@@ -201,7 +202,7 @@ pub(in crate::detect) fn prefixed(scan: &mut Scan<'_>, start: usize) {
     }
     if matches!(body, Dotted) {
         for _ in 0..PARTS {
-            if scan.text.byte(end) == b'.' && scan.text.byte(end + 1).is_ascii_alphanumeric() {
+            if scan.text.byte(end) == b'.' && is_key(scan.text.byte(end + 1)) {
                 end = scan.key_end(end + 1);
             }
         }

@@ -70,8 +70,28 @@ fn shape(scan: &mut Scan<'_>, start: usize, end: usize) {
         true => Some((start, scan.key_end(start))),
         false => dotted(scan, start, end),
     };
+    if matches!(word, [b'A', b'C', ..]) && found && length == 34 {
+        behind_account(scan, end);
+    }
     if let Some((start, end)) = whole {
         scan.add(Find::new(start, end, Kind::ApiKey, "key_shape"));
+    }
+}
+
+/// `Client("AC…", "…")`: the token behind the number of an account that ends at byte `end`.
+fn behind_account(scan: &mut Scan<'_>, end: usize) {
+    let text = &scan.text;
+    let at = text.token_from(end);
+    let near = at > 0 && matches!(text.gap(at - 1), b"\", \"" | b"', '" | b":" | b", ");
+    if let Some(token) = text
+        .tokens
+        .get(at)
+        .filter(|token| near && token.len() == 32)
+    {
+        let find = Find::new(token.start, token.end, Kind::ApiKey, "key_of_account");
+        if text.word(at).iter().all(u8::is_ascii_hexdigit) {
+            scan.add(find);
+        }
     }
 }
 
@@ -130,6 +150,6 @@ pub(in crate::detect) fn bot(scan: &mut Scan<'_>, start: usize, end: usize) {
     }
 }
 
-fn is_key(byte: u8) -> bool {
+pub(super) fn is_key(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
