@@ -151,7 +151,8 @@ impl<'t> Text<'t> {
         } else {
             lexicon::Meaning::default()
         };
-        let humps = match shape & HUMP != 0 && known.bits == 0 {
+        // With digits among them it is no name, but random.
+        let humps = match shape == LOWER | UPPER | HUMP && known.bits == 0 {
             true => humps(lexicon, &self.bytes[start..at]),
             false => 0,
         };
@@ -257,7 +258,9 @@ pub(crate) fn is_space(gap: &[u8]) -> bool {
 fn humps(lexicon: &Lexicon, name: &[u8]) -> u32 {
     let (mut bits, mut rest) = (0, &name[..name.len().min(64)]);
     while !rest.is_empty() {
-        let hump = rest[1..].iter().position(u8::is_ascii_uppercase);
+        let hump = rest
+            .windows(2)
+            .position(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
         let (word, behind) = rest.split_at(hump.map_or(rest.len(), |hump| hump + 1));
         let hash = word
             .iter()

@@ -34,6 +34,8 @@ GET /u?email=jo%40example.com&to=%2B12125550123 → GET /u?email=[EMAIL]&to=%2B[
 "accountNumber": "49129515012" → "accountNumber": "[ACCOUNT]"
 dtmf digits=634186 → dtmf digits=[CODE]
 <sip:7@f01d:bf29:1abb:8ba3:7e0a:b2ee:31b1:c27e:5060> → <sip:7@[IP]:5060>
+remote=2001:db8:1::2:51234 timed out → remote=[IP]:51234 timed out
+4111 1111 1111 1111 12/27 123 → [CARD] 12/27 [CODE]
 <password>Velvet_38</password> → <password>[PASSWORD]</password>
 ALTER USER a IDENTIFIED BY 'Velvet_38' → ALTER USER a IDENTIFIED BY '[PASSWORD]'
 sshpass -p velvet38 ssh host → sshpass -p [PASSWORD] ssh host

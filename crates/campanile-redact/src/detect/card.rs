@@ -12,13 +12,13 @@ use crate::token::Text;
 
 const LENGTHS: std::ops::RangeInclusive<usize> = 13..=19;
 
-/// Finds cards with a right check digit among the groups of a run, wherever they start in it.
-pub(super) fn written(scan: &mut Scan<'_>, run: &Run) -> bool {
+/// Finds cards with a right check digit among the groups of a run, wherever they start in it. Where the last one ends.
+pub(super) fn written(scan: &mut Scan<'_>, run: &Run) -> Option<usize> {
     if run.count < *LENGTHS.start() || run.spoken > 0 || run.count > 19 && run.groups.len() == 1 {
-        return false;
+        return None;
     }
     // Digits before a card can make a false one with its first groups, so every start counts; overlaps become one find.
-    let mut found = false;
+    let mut found = None;
     for from in 0..run.groups.len() {
         if let Some(to) = longest(&scan.text, run, from) {
             let find = Find::new(
@@ -28,7 +28,7 @@ pub(super) fn written(scan: &mut Scan<'_>, run: &Run) -> bool {
                 "card",
             );
             scan.add(find);
-            found = true;
+            found = Some(run.groups[to].end);
         }
     }
     found
@@ -39,7 +39,11 @@ fn longest(text: &Text<'_>, run: &Run, from: usize) -> Option<usize> {
     let (mut digits, mut best) = ([0_u8; 19], None);
     let mut count = 0;
     for (at, group) in run.groups.iter().enumerate().skip(from) {
-        if count + group.length > digits.len() || group.length < 2 && run.groups.len() > 19 {
+        let expires = at > from && group.length == 2 && text.byte(group.end) == b'/';
+        if expires
+            || count + group.length > digits.len()
+            || group.length < 2 && run.groups.len() > 19
+        {
             break;
         }
         for byte in text.bytes[group.start..group.end]
@@ -73,7 +77,7 @@ fn is_printed(run: &Run, from: usize, to: usize) -> bool {
         .collect();
     matches!(
         lengths[..],
-        [_] | [4, 6, 4 | 5] | [4, 4, 4, 1..=7] | [4, 4, 4, 4, 1..=3]
+        [_] | [4, 6, 4 | 5] | [4, 4, 5] | [4, 4, 4, 1..=7] | [4, 4, 4, 4, 1..=3]
     )
 }
 

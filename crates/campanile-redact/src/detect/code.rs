@@ -15,14 +15,22 @@ pub(super) fn told(text: &Text<'_>, run: &Run) -> Option<Find> {
     code.then(|| Find::new(run.start, run.end, Kind::AuthCode, "code"))
 }
 
-/// `4111 … / 123`: the check value behind a card, at token `at`.
+/// `4111 … / 123`, `4111 … 12/27 123`: the check value behind a card, at token `at`.
 pub(super) fn behind_card(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
+    let two = |at: usize| {
+        text.tokens
+            .get(at)
+            .is_some_and(|token| token.is_digits() && token.len() == 2)
+    };
+    let expires = two(at) && two(at + 1) && matches!(text.gap(at), b"/" | b"-");
+    let at = if expires { at + 2 } else { at };
     let value = text
         .tokens
         .get(at)
         .filter(|token| token.is_digits() && matches!(token.len(), 3 | 4));
-    let near = matches!(text.gap_before(at), b" / " | b", " | b" | " | b"/" | b" - ");
+    let near = expires && text.gap_before(at) == b" "
+        || matches!(text.gap_before(at), b" / " | b", " | b" | " | b"/" | b" - ");
     let alone = !matches!(text.gap(at).first(), Some(b'.' | b'-' | b'/'));
     if let Some(value) = value.filter(|_| near && alone) {
         let find = Find::new(value.start, value.end, Kind::AuthCode, "code_of_card");

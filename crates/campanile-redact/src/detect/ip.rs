@@ -91,10 +91,11 @@ pub(super) fn version_six(scan: &mut Scan<'_>, at: usize) {
     let Some(mut part) = text.all.get(start..start + length) else {
         return;
     };
-    // Eight groups and a port.
-    if let Some((groups, _)) = part
-        .rsplit_once(':')
-        .filter(|_| part.matches(':').count() == 8)
+    // What cannot be a group is a port.
+    if part.parse::<Ipv6Addr>().is_err()
+        && let Some((groups, _)) = part
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
     {
         part = groups;
     }

@@ -36,8 +36,13 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
     }
     let plus = is_plus(&scan.text, &run);
     // What a `+` begins is no card, whatever its check digit says.
-    if !(plus && run.count <= 15) && card::written(scan, &run) {
-        code::behind_card(scan, behind);
+    let card = match plus && run.count <= 15 {
+        true => None,
+        false => card::written(scan, &run),
+    };
+    if let Some(end) = card {
+        let next = scan.text.token_from(end);
+        code::behind_card(scan, next);
         return behind;
     }
     if run.spoken == 0 && run.count > LONGEST && run.groups.len() > 2 {

@@ -298,7 +298,7 @@ fn is_title(text: &Text<'_>, at: usize) -> bool {
 }
 
 fn is_name_title(text: &Text<'_>, at: usize) -> bool {
-    is_title(text, at) && text.bits(at) & (mean::PLAIN | mean::MONTH) == 0
+    is_title(text, at) && text.bits(at) & (mean::PLAIN | mean::MONTH | mean::TITLE) == 0
 }
 
 /// The last of at most `more` further name parts behind token `first`.
