@@ -1,6 +1,5 @@
 //! One answer of the bot, which the caller may interrupt.
 
-use super::ears::FRAME;
 use super::latency::Stopwatch;
 use super::mouth::Mouth;
 use super::stages::{InTurn, Llm, Pieces, Question};
@@ -21,7 +20,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::interval;
 use tower::ServiceExt as _;
 
 const LLM_MODEL: &str = "gpt-4o-mini";
@@ -213,7 +211,7 @@ impl Answer<'_> {
 
     /// Plays what comes, a frame each 20 ms.
     async fn play(&self, mut sounds: mpsc::Receiver<Bytes>) {
-        let mut ticks = interval(FRAME);
+        let mut ticks = self.world.ticks();
         let mut waiting = 0;
         while let Some(sound) = sounds.recv().await {
             // Here a telephone would play it.

@@ -15,7 +15,7 @@ use http::HeaderValue;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Interval, interval, sleep, timeout};
+use tokio::time::{Instant, Interval, sleep, timeout};
 use tower::ServiceExt as _;
 
 const MODEL: &str = "nova-3";
@@ -108,8 +108,17 @@ impl<'a> Ears<'a> {
             turn: self.session.map(Session::whole),
             what: listen,
         };
-        let sound = frames(Arc::clone(&self.sound), microphone, stopwatch.clone());
-        let Ok(mut transcript) = client.oneshot(Upload::new(head, Pieces::new(sound))).await else {
+        let tape = Tape {
+            sound: Arc::clone(&self.sound),
+            microphone,
+            stopwatch: stopwatch.clone(),
+            ticks: self.world.ticks(),
+            quiet: 0,
+        };
+        let Ok(mut transcript) = client
+            .oneshot(Upload::new(head, Pieces::new(frames(tape))))
+            .await
+        else {
             call.over(Outcome::Failed);
             return false;
         };
@@ -189,19 +198,7 @@ impl<'a> Ears<'a> {
 }
 
 /// The microphone's pieces, in their own time.
-fn frames(
-    sound: Arc<Sounding>,
-    microphone: Microphone,
-    stopwatch: Option<Arc<Stopwatch>>,
-) -> impl Stream<Item = Sound> + Send {
-    let ticks = interval(FRAME);
-    let tape = Tape {
-        sound,
-        microphone,
-        stopwatch,
-        ticks,
-        quiet: 0,
-    };
+fn frames(tape: Tape) -> impl Stream<Item = Sound> + Send {
     stream::unfold(tape, |mut tape| async move {
         let sound = tape.next().await?;
         Some((sound, tape))

@@ -14,8 +14,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, interval_at};
 use tower::limit::GlobalConcurrencyLimitLayer;
 
 /// See the [module docs](self).
@@ -90,6 +91,19 @@ impl World {
     /// Milliseconds since the soak began, in the calls' own time.
     pub(super) fn now_ms(&self) -> u64 {
         self.job.from_ms + self.started.elapsed().as_millis() as u64
+    }
+
+    /// Ticks of 20 ms. On a scaled clock all callers' frames come at the same moments: waking up for each of them alone would
+    /// be most of the work.
+    pub(super) fn ticks(&self) -> Interval {
+        let frame = super::ears::FRAME;
+        let now = Instant::now();
+        if self.measured.is_some() {
+            return interval_at(now, frame);
+        }
+        let past = now.duration_since(self.started).as_nanos() % frame.as_nanos();
+        let next = Duration::from_nanos((frame.as_nanos() - past) as u64 % frame.as_nanos() as u64);
+        interval_at(now + next, frame)
     }
 
     /// What is going wrong now.
