@@ -132,6 +132,12 @@ impl Server {
         self.tab.bill()
     }
 
+    /// Where it writes what it bills.
+    #[must_use]
+    pub fn tab(&self) -> &Tab {
+        &self.tab
+    }
+
     /// The bill as soon as no request is open.
     pub async fn settled(&self) -> Bill {
         self.tab.settled().await

@@ -3,6 +3,7 @@
 mod cartesia;
 mod deepgram;
 mod http;
+mod long;
 mod openai;
 mod providers;
 mod socket;
