@@ -13,7 +13,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask TASK
 
-  test    everything that must hold: formatting, lints, tests, docs, examples (installs what it needs, as root on Debian)
+  test    everything that must hold: formatting, lints, tests, docs, examples, a soak (installs what it needs, as root on Debian)
   tidy    the arrows between crates (tidy.toml), formatting, prose
   prices  whether the price book can be right: overlaps, whole rates, names, orders, age of the sources
           (--against FILE.csv: compared with prices that others have published)

@@ -1,6 +1,6 @@
 //! The soak is a program of its own, so that this one stays small; this builds and runs it.
 
-use crate::shell;
+use crate::shell::{self, Done};
 use std::process::ExitCode;
 
 /// Runs the soak with these arguments. Its exit status is ours.
@@ -10,6 +10,15 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, String> {
         .map_err(|error| format!("cargo: {error}"))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+/// The soak that everything has to live through: half an hour of twenty phone calls at once, in memory.
+pub(crate) fn test() -> Done {
+    const SOAK: &str =
+        "--minutes 30 --speed 60 --sessions 20 --faults default --seed 7 --report target/soak";
+    shell::say(&format!("$ cargo xtask soak {SOAK}"));
+    let arguments: Vec<&str> = SOAK.split(' ').collect();
+    shell::finish(command(&arguments), "cargo xtask soak", &arguments)
 }
 
 fn command(arguments: &[&str]) -> std::process::Command {

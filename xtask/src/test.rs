@@ -1,7 +1,7 @@
 //! Everything that must hold before a commit.
 
 use crate::shell::{self, Done, say};
-use crate::{prices, tidy};
+use crate::{prices, soak, tidy};
 use std::process::Command;
 
 /// Programs that tests use, and the packages of Debian's that bring them. Tests whose program is missing say that
@@ -65,6 +65,7 @@ pub(crate) fn run() -> Done {
     for example in ["one_stage", "own_layer", "swap_sinks", "voice_bot"] {
         try_example(example)?;
     }
+    soak::test()?;
     say("everything holds");
     Ok(())
 }
