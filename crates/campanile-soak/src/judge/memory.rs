@@ -10,6 +10,8 @@ use crate::journal::Sample;
 
 /// A heap that grows by more than this with each turn is a leak.
 const BYTES_PER_TURN: f64 = 256.0;
+/// And by more than this in all: buffers of a short run may still find their size.
+const BYTES: f64 = 131_072.0;
 /// Resident memory that grows by less than this in all is the doing of allocators and page caches.
 const RESIDENT_BYTES: f64 = 16_777_216.0;
 /// The part of a run in which memory finds its level.
@@ -78,7 +80,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Line> {
             "the heap is flat",
             samples,
             |s| s.heap,
-            |_| BYTES_PER_TURN,
+            |turns| BYTES_PER_TURN.max(BYTES / turns),
             faults,
         ),
         line(
