@@ -69,6 +69,9 @@ pub(crate) fn once(evidence: &Evidence) -> Line {
         let silent = rung.iter().filter(|id| !logs.contains_key(*id));
         broken.extend(silent.map(|id| format!("{id} is not in the log files")));
     }
+    if wanted.is_empty() && evidence.ended_early {
+        return Line::unknown(name, "it was ended before a budget was passed");
+    }
     if wanted.is_empty() {
         broken.push("no budget was passed: this proves nothing".into());
     }
