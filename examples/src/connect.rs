@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tower::Service;
 
@@ -72,13 +73,22 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<Wire>>;
 
 #[cfg(feature = "live")]
 async fn shake_hands(request: http::Request<()>, wire: Wire) -> Result<Socket, tungstenite::Error> {
-    Ok(tokio_tungstenite::client_async_tls(request, wire).await?.0)
+    let connector = None;
+    let shaken =
+        tokio_tungstenite::client_async_tls_with_config(request, wire, config(), connector);
+    Ok(shaken.await?.0)
 }
 
 #[cfg(not(feature = "live"))]
 async fn shake_hands(request: http::Request<()>, wire: Wire) -> Result<Socket, tungstenite::Error> {
     let plain = MaybeTlsStream::Plain(wire);
-    Ok(tokio_tungstenite::client_async(request, plain).await?.0)
+    let shaken = tokio_tungstenite::client_async_with_config(request, plain, config());
+    Ok(shaken.await?.0)
+}
+
+/// The buffer is zeroed for each read: the usual 128 KiB of it are many for some messages of speech.
+fn config() -> Option<WebSocketConfig> {
+    Some(WebSocketConfig::default().read_buffer_size(8 << 10))
 }
 
 /// Sends HTTP requests whose bodies are there already.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::{Duration, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::bill::Provider;
@@ -22,6 +22,8 @@ use super::fault::{Fault, reason};
 use super::server::{After, Body, put, response};
 use super::wire::Valve;
 
+/// Bytes that are read from a connection at once: some frames of audio.
+const READ_AT_ONCE: usize = 4 << 10;
 /// How long a client that was told to close may say nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -84,7 +86,9 @@ impl Socket {
         let go_on = async move {
             let Ok(upgraded) = upgrade.await else { return };
             let io = TokioIo::new(upgraded);
-            let stream = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+            // The buffer is zeroed for each read: the usual 128 KiB of it would be most of the work.
+            let config = WebSocketConfig::default().read_buffer_size(READ_AT_ONCE);
+            let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             let socket = Self {
                 stream,
                 valve,
