@@ -60,11 +60,15 @@ pub(crate) fn once(evidence: &Evidence) -> Line {
             .map(|id| format!("{id} rang without a reason")),
     );
     let logs = &evidence.logs.alerts;
-    broken.extend(
-        logs.iter()
-            .filter(|(_, n)| **n != 1)
-            .map(|(id, n)| format!("{id} rang {n} times")),
-    );
+    // What a killed process has told and could not note as told, the next one tells again.
+    let mut again = 0;
+    for (id, lives) in logs {
+        let times: u64 = lives.values().sum();
+        again += times - 1;
+        if lives.values().any(|n| *n > 1) || times - 1 > u64::from(evidence.kills) {
+            broken.push(format!("{id} rang {times} times"));
+        }
+    }
     if evidence.logs.files > 0 {
         let silent = rung.iter().filter(|id| !logs.contains_key(*id));
         broken.extend(silent.map(|id| format!("{id} is not in the log files")));
@@ -76,7 +80,7 @@ pub(crate) fn once(evidence: &Evidence) -> Line {
         broken.push("no budget was passed: this proves nothing".into());
     }
     let numbers = format!(
-        "{} due, {} rung, {} in the log files",
+        "{} due, {} rung, {} in the log files, {again} of them told again after a kill",
         wanted.len(),
         rung.len(),
         logs.len()

@@ -33,8 +33,8 @@ pub(crate) struct Logs {
     pub(crate) twice: Vec<String>,
     /// Calls that failed.
     pub(crate) failures: u64,
-    /// How often each alert rang.
-    pub(crate) alerts: BTreeMap<String, u64>,
+    /// How often each alert rang in each process.
+    pub(crate) alerts: BTreeMap<String, BTreeMap<u32, u64>>,
     calls: HashSet<String>,
     open: HashMap<PathBuf, Followed>,
     done: HashSet<PathBuf>,
@@ -169,7 +169,7 @@ impl Logs {
         let id = event["id"].as_str().unwrap_or_default().to_owned();
         self.failures += u64::from(kind == "call" && event["failure"].is_object());
         if kind == "alert" {
-            *self.alerts.entry(id).or_default() += 1;
+            *self.alerts.entry(id).or_default().entry(pid).or_default() += 1;
         } else if kind == "call" && !self.calls.insert(id.clone()) {
             self.twice.push(id);
         }
