@@ -1,5 +1,6 @@
 //! `campanile ledger`: everything that is counted, whether it is intact, how large it is.
 
+use super::export;
 use crate::{
     Io,
     fault::Fault,
@@ -15,9 +16,10 @@ const EXAMPLES: &str = "\
 Examples:
   campanile ledger dump | jq -r '[.id, .qty] | @tsv'
   campanile ledger verify && echo intact
+  campanile ledger export --format csv > calls.csv
   campanile ledger stats --format json";
 
-/// Dumps, verifies and measures the ledger. It may be written meanwhile.
+/// Dumps, verifies, exports and measures the ledger. It may be written meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Ledger {
@@ -31,6 +33,12 @@ enum What {
     Dump,
     /// Looks at each row, each day's sums and each page; exit 1 where something is not as it was written.
     Verify,
+    /// Everything that is counted, for a spreadsheet or another database.
+    Export {
+        /// How it is written.
+        #[arg(long, value_enum)]
+        format: export::Form,
+    },
     /// How much is in it.
     Stats {
         /// How to print it.
@@ -44,6 +52,7 @@ impl Ledger {
         match self.what {
             What::Dump => dump(&settings.reader()?, io),
             What::Verify => verify(settings, io),
+            What::Export { format } => export::run(&settings.reader()?, format, io),
             What::Stats { format } => {
                 let stats = settings.reader()?.stats().map_err(Fault::usage)?;
                 match format {

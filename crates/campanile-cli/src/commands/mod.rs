@@ -6,6 +6,7 @@ mod completions;
 mod cost;
 mod doctor;
 mod errors;
+mod export;
 mod forget;
 mod latency;
 mod ledger;

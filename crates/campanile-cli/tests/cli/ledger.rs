@@ -297,3 +297,37 @@ fn what_is_kept_of_a_session_is_forgotten_and_amounts_stay() {
         "a telephone number with its plus is no id"
     );
 }
+
+#[test]
+fn an_export_has_a_line_for_each_attempt_and_no_formula() {
+    let home = Home::with_small_ledger();
+    let line =
+        r#"{"id":"=1+1","provider":"openai","model":"gpt-4o-mini","usage":{"input_tokens":1000}}"#;
+    home.run_with(&["record"], line, Terminal::default()).good();
+
+    let csv = home.run(&["ledger", "export", "--format", "csv"]).good();
+    let jsonl = home.run(&["ledger", "export", "--format", "jsonl"]).good();
+
+    assert_eq!(jsonl, home.run(&["ledger", "dump"]).good());
+    let attempts = jsonl
+        .lines()
+        .map(|line| json(line)["attempts"].as_array().unwrap().len().max(1));
+    assert_eq!(csv.lines().count(), 1 + attempts.sum::<usize>());
+    let heads: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    let cells: Vec<&str> = csv
+        .lines()
+        .find(|line| line.contains("1+1"))
+        .unwrap()
+        .split(',')
+        .collect();
+    let cell = |name: &str| cells[heads.iter().position(|head| *head == name).unwrap()];
+    assert_eq!(cell("id"), "\"'=1+1\"");
+    assert_eq!(
+        (cell("attempt"), cell("provider"), cell("input_tokens")),
+        ("1", "openai", "1000")
+    );
+    assert_eq!(
+        (cell("cost_usd_at_least"), cell("cost_usd_at_most")),
+        ("0.00015", "0.00015")
+    );
+}

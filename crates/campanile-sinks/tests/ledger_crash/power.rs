@@ -46,13 +46,12 @@ fn nothing_acknowledged_is_lost_by_a_power_cut() {
     let (mut most, mut unacknowledged) = (0, 0);
     for round in 0..rounds {
         std::thread::sleep(Duration::from_millis(300 + round * 37 % 400));
-        // It stands still while the image is copied: the copy is of one moment.
+        // It stands still while the image is copied, so that the copy is of one moment, and while that is looked at.
         signal(writer.id(), "-STOP");
         let known: HashSet<u64> = acknowledged.lock().unwrap().clone();
         let copy = tempfile::tempdir().unwrap();
         let image = copy.path().join("image");
         std::fs::copy(disk.image(), &image).unwrap();
-        signal(writer.id(), "-CONT");
 
         let after = Disk::mount_image(&image).unwrap();
         let found = dump(&after);
@@ -63,6 +62,7 @@ fn nothing_acknowledged_is_lost_by_a_power_cut() {
         assert_eq!(missing, 0, "round {round}: of {} acknowledged", known.len());
         most = known.len();
         unacknowledged += found.len() - known.len();
+        signal(writer.id(), "-CONT");
     }
     writer.kill().unwrap();
     writer.wait().unwrap();

@@ -132,9 +132,12 @@ pub(super) fn each_call(
     mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
 ) -> rusqlite::Result<u64> {
     let names = Dictionary::names(conn)?;
-    let sessions = Dictionary::sessions(conn)?;
     let Some(filter) = Filter::of(conn, query, &names)? else {
         return Ok(0);
+    };
+    let sessions = match filter.session {
+        Some(id) => Dictionary::session(conn, id)?,
+        None => Dictionary::sessions(conn)?,
     };
     let mut torn = 0;
     let damage = walk(conn, version, &filter, |call, parts| {

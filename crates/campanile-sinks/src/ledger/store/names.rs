@@ -74,6 +74,11 @@ impl Dictionary {
         Self::read(conn, "SELECT * FROM session")
     }
 
+    /// The name of one session.
+    pub(crate) fn session(conn: &Connection, id: i64) -> rusqlite::Result<Self> {
+        Self::read(conn, &format!("SELECT * FROM session WHERE id = {id}"))
+    }
+
     /// Words whose rows are as they were written: a word that was damaged is no word.
     fn read(conn: &Connection, sql: &str) -> rusqlite::Result<Self> {
         let mut statement = conn.prepare(sql)?;
