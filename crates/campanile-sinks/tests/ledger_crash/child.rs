@@ -1,5 +1,6 @@
 //! A process that writes a ledger and says what was acknowledged, until it is killed.
 
+use crate::{overload, quiet};
 use campanile_core::{
     Attempt, CALL_REV, CallEvent, CallId, Clock, Cost, Event, Evidence, Ids, Meter, Money, Outcome,
     SessionEvent, SessionId, Sink, Timestamp, Usage, UsageEvent,
@@ -43,16 +44,31 @@ pub(crate) fn event(id: CallId, number: u64) -> CallEvent {
     call
 }
 
-pub(crate) fn child(role: &str, path: &Path, from: u64) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// Has a command play a part in a process of its own.
+pub(crate) fn playing<'a>(
+    command: &'a mut Command,
+    role: &str,
+    path: &Path,
+    from: u64,
+) -> &'a mut Command {
+    command
         .args(["--exact", "child::the_child", "--nocapture", "--ignored"])
         .env(LEDGER, path)
         .env(FROM, from.to_string())
         .env(ROLE, role)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+}
+
+pub(crate) fn child_of(role: &str, path: &Path, from: u64) -> Child {
+    playing(
+        &mut Command::new(std::env::current_exe().unwrap()),
+        role,
+        path,
+        from,
+    )
+    .stdout(Stdio::piped())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap()
 }
 
 /// The child process. It does nothing unless it was started by a test of this file.
@@ -63,9 +79,16 @@ fn the_child() {
         return;
     };
     let from: u64 = std::env::var(FROM).unwrap().parse().unwrap();
-    let ledger = Ledger::open(LedgerOptions::new(path), Clock::system()).unwrap();
-    match std::env::var(ROLE).unwrap().as_str() {
+    let role = std::env::var(ROLE).unwrap();
+    let mut options = LedgerOptions::new(&path);
+    if role == "flood" {
+        options = options.budget_bytes(overload::BUDGET);
+    }
+    let ledger = Ledger::open(options, Clock::system()).unwrap();
+    match role.as_str() {
         "append" => append(&ledger, from),
+        "flood" => overload::flood(&ledger, Path::new(&path)),
+        "hand_over" => quiet::hand_over(&ledger),
         _ => leave_open(&ledger),
     }
 }

@@ -1,6 +1,6 @@
 //! `kill -9` at any moment.
 
-use crate::child::{SOON, child, live, quantity};
+use crate::child::{SOON, child_of, live, quantity};
 use campanile_core::{
     Clock, Event, Money, Outcome, Phase, SessionEvent, SessionId, Sink, Timestamp,
 };
@@ -38,7 +38,7 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
         } else {
             life
         };
-        let numbers = live(child("append", &path, from), life);
+        let numbers = live(child_of("append", &path, from), life);
         next = numbers
             .iter()
             .max()
@@ -100,7 +100,7 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
 fn what_a_dead_process_left_open_is_closed_as_crashed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger/campanile.db");
-    let mut dead = child("leave_open", &path, 0);
+    let mut dead = child_of("leave_open", &path, 0);
     let mut line = String::new();
     let mut out = BufReader::new(dead.stdout.take().unwrap());
     while !line.contains("ack 7") {

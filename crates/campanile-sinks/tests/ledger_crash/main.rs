@@ -20,7 +20,9 @@ mod disk;
 mod full;
 mod hung;
 mod kill;
+mod overload;
 mod power;
+mod quiet;
 mod trouble;
 
 /// A number from the environment.

@@ -1,7 +1,7 @@
 //! Power cuts: the image of the disk as it is at one moment, whatever the file system above still holds in memory.
 
 use crate::{
-    child::{child, quantity},
+    child::{child_of, quantity},
     disk::Disk,
 };
 use campanile_sinks::ledger::Reader;
@@ -26,7 +26,7 @@ fn nothing_acknowledged_is_lost_by_a_power_cut() {
         return;
     };
     let path = disk.path().join("ledger/campanile.db");
-    let mut writer = child("append", &path, 0);
+    let mut writer = child_of("append", &path, 0);
     let acknowledged = Arc::new(Mutex::new(HashSet::new()));
     let out = writer.stdout.take().unwrap();
     let reader = std::thread::spawn({
