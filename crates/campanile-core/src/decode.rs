@@ -1,6 +1,6 @@
 //! The seam between wires and layers: pieces of a connection in, facts out.
 
-use crate::{Count, Facts, Failure, Meter, Moment, Served, Tally, Usage};
+use crate::{Count, Facts, Failure, Made, Meter, Moment, Served, Tally, Usage};
 
 /// Reads what passes over one exchange with a provider: an HTTP reply, one side of a WebSocket, a context on a
 /// shared one. Implemented for each wire by `campanile-protocols`.
@@ -58,6 +58,7 @@ pub struct Noted {
     moment: Option<Moment>,
     text: Option<String>,
     seen: u32,
+    made: Option<Made>,
     rare: Option<Box<Rare>>,
 }
 
@@ -97,6 +98,12 @@ impl Noted {
         self.seen = self.seen.saturating_add(count);
     }
 
+    /// Notes one delta of output, and what it weighs.
+    pub fn made(&mut self, made: Made) {
+        self.seen(1);
+        self.made = Some(self.made.map_or(made, |known| known.and(made)));
+    }
+
     /// Notes the total of one meter so far.
     pub fn usage(&mut self, meter: Meter, count: Count) {
         self.rare.get_or_insert_default().usage.set(meter, count);
@@ -133,7 +140,13 @@ impl Noted {
         self.rare.as_ref()?.served.as_ref()
     }
 
-    /// How many deltas were noted with [`seen`](Self::seen).
+    /// What the deltas weigh that were noted with [`made`](Self::made).
+    #[must_use]
+    pub fn noted_made(&self) -> Option<Made> {
+        self.made
+    }
+
+    /// How many deltas were noted with [`seen`](Self::seen) or [`made`](Self::made).
     #[must_use]
     pub fn noted_seen(&self) -> u32 {
         self.seen
@@ -154,8 +167,10 @@ impl Noted {
 
 impl Facts for Noted {
     fn usage(&self, tally: &Tally) {
-        if self.seen > 0 {
-            tally.seen(Meter::OutputTokens, self.seen.into());
+        match self.made {
+            Some(made) => tally.made(made),
+            None if self.seen > 0 => tally.seen(Meter::OutputTokens, self.seen.into()),
+            None => {}
         }
         if let Some(usage) = self.noted_usage() {
             for (meter, count) in usage.iter() {

@@ -56,4 +56,4 @@ pub use price::{Billed, Mode, Price, Terms};
 pub use sink::{And, Lane, Sink};
 pub use stats::{LossReason, Stats};
 pub use time::{Clock, LocalTime, Span, Tick, TimeSource, Timestamp};
-pub use usage::{Count, Tally, Usage};
+pub use usage::{Count, Made, Tally, Usage};

@@ -7,6 +7,11 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// Stands for "no upper bound" where an `Option<u64>` would cost twice the room.
 const UNBOUNDED: u64 = u64::MAX;
+/// Tokens that are made and not seen yet while an answer comes.
+const ON_ITS_WAY: u64 = 1;
+/// Tokens that are made until a provider notices that somebody has hung up: a few, and more where it is fast.
+const UNNOTICED: u64 = 8;
+const UNNOTICED_PART: u64 = 8;
 /// In a tally's evidence: this meter was not touched.
 const ABSENT: u8 = u8::MAX;
 
@@ -203,6 +208,9 @@ pub struct Tally {
     at_least: [AtomicU64; Meter::COUNT],
     at_most: [AtomicU64; Meter::COUNT],
     evidence: [AtomicU8; Meter::COUNT],
+    /// What was seen of the answer, weighed piece by piece: both bounds in thousandths of a token.
+    made_least: AtomicU64,
+    made_most: AtomicU64,
 }
 
 impl Default for Tally {
@@ -211,6 +219,31 @@ impl Default for Tally {
             at_least: [const { AtomicU64::new(0) }; Meter::COUNT],
             at_most: [const { AtomicU64::new(0) }; Meter::COUNT],
             evidence: [const { AtomicU8::new(ABSENT) }; Meter::COUNT],
+            made_least: AtomicU64::new(0),
+            made_most: AtomicU64::new(0),
+        }
+    }
+}
+
+/// How many tokens of the answer a piece of it likely is, in thousandths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// No fewer than this.
+    pub least: u32,
+    /// No more than this; `None` where more is made than is shown (thoughts that stay hidden).
+    pub most: Option<u32>,
+}
+
+impl Made {
+    /// Both pieces together.
+    #[must_use]
+    pub fn and(self, other: Made) -> Made {
+        Made {
+            least: self.least.saturating_add(other.least),
+            most: self
+                .most
+                .zip(other.most)
+                .and_then(|(a, b)| a.checked_add(b)),
         }
     }
 }
@@ -270,8 +303,56 @@ impl Tally {
         }
     }
 
+    /// Adds a piece of the answer whose tokens nobody has counted. Where the provider never reports them, what was
+    /// made is what was seen and a token more (on its way when somebody hung up), within the limit that a request has
+    /// set.
+    pub fn made(&self, made: Made) {
+        self.made_least.fetch_add(made.least.into(), Relaxed);
+        match made.most {
+            // A sum without bound stays without.
+            Some(most) if self.made_most.load(Relaxed) != UNBOUNDED => {
+                self.made_most.fetch_add(most.into(), Relaxed);
+            }
+            _ => self.made_most.store(UNBOUNDED, Relaxed),
+        }
+    }
+
+    /// Says that the connection was cut. A provider makes a little more until it notices, and bills that.
+    pub fn cut_off(&self) {
+        let least = self.made_least.load(Relaxed);
+        if least > 0 && self.made_most.load(Relaxed) != UNBOUNDED {
+            let unnoticed = UNNOTICED * 1_000 + least / UNNOTICED_PART;
+            self.made_most.fetch_add(unnoticed, Relaxed);
+        }
+    }
+
+    /// The answer's count with what was seen of it; nothing where a provider has counted, or nothing was seen.
+    fn seen_output(&self, known: Option<Count>) -> Option<Count> {
+        const THOUSAND: u64 = 1_000;
+        let least = self.made_least.load(Relaxed);
+        let estimated = known.is_none_or(|known| known.evidence <= Evidence::Estimated);
+        if least == 0 || !estimated {
+            return None;
+        }
+        let limit = known.and_then(|known| known.at_most).unwrap_or(UNBOUNDED);
+        let most = match self.made_most.load(Relaxed) {
+            UNBOUNDED => UNBOUNDED,
+            most => most.div_ceil(THOUSAND).saturating_add(ON_ITS_WAY),
+        };
+        let least = (least / THOUSAND).max(1);
+        let at_least = least.max(known.map_or(0, |known| known.at_least));
+        let at_most = most.min(limit).max(at_least);
+        Some(Count {
+            at_least,
+            at_most: (at_most != UNBOUNDED).then_some(at_most),
+            evidence: Evidence::Estimated,
+        })
+    }
+
     /// Forgets what is only estimated: nothing of it was billed after all.
     pub fn clear_estimates(&self) {
+        self.made_least.store(0, Relaxed);
+        self.made_most.store(0, Relaxed);
         for i in 0..Meter::COUNT {
             if self.evidence[i].load(Relaxed) <= Evidence::Estimated as u8 {
                 self.evidence[i].store(ABSENT, Relaxed);
@@ -300,11 +381,16 @@ impl Tally {
                 );
             }
         }
+        if let Some(seen) = self.seen_output(usage.get(Meter::OutputTokens)) {
+            usage.set(Meter::OutputTokens, seen);
+        }
         usage
     }
 
     /// Forgets everything, for the next attempt that uses this room.
     pub fn clear(&self) {
+        self.made_least.store(0, Relaxed);
+        self.made_most.store(0, Relaxed);
         for i in 0..Meter::COUNT {
             self.evidence[i].store(ABSENT, Relaxed);
             self.at_least[i].store(0, Relaxed);
@@ -398,6 +484,33 @@ mod tests {
 
         tally.clear();
         assert!(tally.snapshot().is_empty());
+    }
+
+    #[test]
+    fn what_was_made_is_a_range_until_it_is_reported() {
+        let tally = Tally::default();
+        let piece = |least, most| Made { least, most };
+        tally.made(piece(1_000, Some(1_000)));
+        tally.made(piece(1_600, Some(3_100)));
+        let output = || tally.snapshot().get(Meter::OutputTokens).unwrap();
+        assert_eq!((output().at_least, output().at_most), (2, Some(5 + 1)));
+        tally.cut_off();
+        assert_eq!((output().at_least, output().at_most), (2, Some(13 + 1)));
+
+        let limit = Count {
+            at_least: 0,
+            at_most: Some(5),
+            evidence: Evidence::Estimated,
+        };
+        tally.set(Meter::OutputTokens, limit);
+        assert_eq!((output().at_least, output().at_most), (2, Some(5)));
+
+        tally.made(piece(1_000, None));
+        tally.made(piece(1_000, Some(1_000)));
+        assert_eq!((output().at_least, output().at_most), (4, Some(5)));
+
+        tally.total(Meter::OutputTokens, 11);
+        assert!(tally.snapshot().is_exact());
     }
 
     #[test]

@@ -154,16 +154,12 @@ impl Read for Messages {
 fn piece(delta: &str, out: &mut Out<'_>) {
     let [text, arguments, thinking] = pick(delta, ["text", "partial_json", "thinking"]);
     if let Some(text) = text.filter(|text| *text != "\"\"") {
-        match out.keeps_text() {
-            true => out.delta(&json::text(text).unwrap_or_default()),
-            false => out.delta(""),
-        }
-    } else if [arguments, thinking]
-        .into_iter()
-        .flatten()
-        .any(|raw| raw != "\"\"")
-    {
-        out.delta("");
+        out.delta_raw(text);
+    } else if let Some(arguments) = arguments.filter(|raw| *raw != "\"\"") {
+        out.unspoken(arguments);
+    } else if thinking.is_some() {
+        // What is shown is a summary, or nothing.
+        out.hidden();
     }
 }
 

@@ -125,7 +125,7 @@ impl Bedrock {
         if let Some(delta) = delta {
             match pick(delta, ["text"])[0].and_then(json::filled) {
                 Some(text) => out.delta(&text),
-                None => out.delta(""),
+                None => out.unspoken(delta),
             }
         }
         if let Some(content) = output.and_then(|raw| json::at(raw, &["message", "content"])) {

@@ -50,10 +50,10 @@ impl Read for Cohere {
                 if let Some(text) = text.and_then(json::filled) {
                     out.delta(&text);
                 } else {
-                    out.delta("");
+                    out.unspoken(delta.unwrap_or(""));
                 }
             }
-            "tool-call-delta" | "tool-plan-delta" | "tool-calls-chunk" => out.delta(""),
+            "tool-call-delta" | "tool-plan-delta" | "tool-calls-chunk" => out.unspoken(message),
             "text-generation" => {
                 if let Some(text) = text.and_then(json::filled) {
                     out.delta(&text);

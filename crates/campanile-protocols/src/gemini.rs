@@ -111,7 +111,8 @@ impl Gemini {
         );
         parts(turn, out);
         if let Some(text) = spoken.and_then(|raw| pick(raw, ["text"])[0]?.into()) {
-            out.delta(&json::text(text).unwrap_or_default());
+            out.hidden();
+            out.said(&json::text(text).unwrap_or_default());
         }
         if out.keeps_text()
             && let Some(text) = heard.and_then(|raw| json::filled(pick(raw, ["text"])[0]?))
@@ -134,7 +135,10 @@ impl Gemini {
         {
             let [text, kind] = pick(delta, ["text", "type"]);
             let said = text.filter(|_| kind == Some("\"text\""));
-            out.delta(&said.and_then(json::text).unwrap_or_default());
+            match said {
+                Some(text) => out.delta_raw(text),
+                None => out.hidden(),
+            }
         }
         let whole = inner.unwrap_or(message);
         let [reported, model, id, predictions, tier] = pick(
@@ -211,10 +215,10 @@ fn parts(content: Option<&str>, out: &mut Out<'_>) {
         match text {
             Some("\"\"") => {}
             Some(text) if !json::truth(thought) => {
-                out.delta(&json::text(text).unwrap_or_default());
+                out.delta_raw(text);
             }
             _ if data.is_some() => out.piece(),
-            _ => out.delta(""),
+            _ => out.hidden(),
         }
     });
 }

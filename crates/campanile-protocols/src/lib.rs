@@ -74,6 +74,7 @@ mod request;
 mod shape;
 pub mod speech;
 mod turns;
+mod weigh;
 mod wire;
 
 pub use decimal::Decimal;

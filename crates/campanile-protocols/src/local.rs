@@ -149,7 +149,7 @@ fn text(message: &str, out: &mut Out<'_>) {
     }
     for unspoken in [thinking, tools].into_iter().flatten() {
         if !matches!(unspoken, "\"\"" | "[]") {
-            out.delta("");
+            out.unspoken(unspoken);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::family::{Family, Reports, by_shape, named};
 use crate::{Inclusive, base64, bedrock, deepgram};
 use campanile_core::{
-    Count, Evidence, Facts, Failure, FailureKind, Frame, Meter, Name, Noted, Served, Usage,
+    Count, Evidence, Facts, Failure, FailureKind, Frame, Meter, Name, Noted, Served, Tally, Usage,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -97,12 +97,14 @@ pub fn decode(record: &Record) -> Reading {
     let mut decoder = decoder(record);
     let mut reading = Reading::default();
     let mut noted = Noted::new();
+    let tally = Tally::default();
     let mut feed = |frame: Option<Frame<'_>>| {
         match frame {
             Some(frame) => decoder.received(frame, &mut noted),
             None => decoder.ended(&mut noted),
         }
         reading.hear(&noted);
+        noted.usage(&tally);
         noted.clear();
     };
     if record.transport == "ws" {
@@ -117,6 +119,8 @@ pub fn decode(record: &Record) -> Reading {
         feed(Some(Frame::Body(record.body.as_bytes())));
     }
     feed(None);
+    limit(record, &tally);
+    reading.usage = tally.snapshot();
     reading.totals = decoder.inclusive().clone();
     reading.finish(record);
     reading
@@ -124,9 +128,6 @@ pub fn decode(record: &Record) -> Reading {
 
 impl Reading {
     fn hear(&mut self, noted: &Noted) {
-        for (meter, count) in noted.noted_usage().into_iter().flat_map(Usage::iter) {
-            self.usage.set(meter, count);
-        }
         if let Some(served) = noted.noted_served() {
             self.served.update(served);
         }
@@ -169,6 +170,23 @@ impl Reading {
             let count = Count::exact(sent, Evidence::Measured);
             self.usage.set(Meter::Characters, count);
         }
+    }
+}
+
+/// What the request allowed is the most that was made, where something was seen and nothing reported.
+fn limit(record: &Record, tally: &Tally) {
+    const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+    let seen = tally.snapshot().get(Meter::OutputTokens);
+    let most = LIMITS
+        .iter()
+        .find_map(|limit| record.request.get(*limit)?.as_u64());
+    if let (Some(_), Some(most)) = (seen, most) {
+        let within = Count {
+            at_least: 0,
+            at_most: Some(most),
+            evidence: Evidence::Estimated,
+        };
+        tally.set(Meter::OutputTokens, within);
     }
 }
 
@@ -239,6 +257,18 @@ mod tests {
         );
         let failure = decode(&failed).failure.unwrap();
         assert_eq!((failure.retryable, failure.chain.len()), (true, 1));
+    }
+
+    #[test]
+    fn a_stream_that_was_cut_off_has_used_what_was_seen() {
+        let cut = record(
+            r#"{"provider":"openai","endpoint":"openai.chat.completions","transport":"sse","status":200,"request":{"max_tokens":3},"body":"data: {\"model\":\"gpt-4o\",\"choices\":[{\"delta\":{\"content\":\"Hello\"}}]}\n\ndata: {\"model\":\"gpt-4o\",\"choices\":[{\"delta\":{\"content\":\" there\"}}]}\n\ndata: {\"mod"}"#,
+        );
+
+        let output = decode(&cut).usage.get(Meter::OutputTokens).unwrap();
+
+        assert_eq!(read(&cut).output_tokens, None);
+        assert_eq!((output.at_least, output.at_most), (2, Some(3)));
     }
 
     #[test]

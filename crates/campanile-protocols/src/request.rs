@@ -1,6 +1,7 @@
 //! What the body of a request to a language model says: who is asked, and how much it can be at most.
 
 use crate::json::{self, at, count, pick, truth};
+use crate::weigh;
 use crate::wire::name;
 use campanile_core::{Count, Evidence, Facts, Meter, Name, Served, Tally};
 
@@ -38,13 +39,16 @@ pub struct RequestFacts {
     pub most_input: Option<u64>,
     /// Unicode scalar values of all message texts.
     pub characters: u64,
+    /// What the texts of the prompt likely are, in tokens: the least, and the most with what they are wrapped in.
+    likely: (u64, u64),
 }
 
 /// A tokenizer makes at most one token of a byte; each message is wrapped in a few more.
 const TOKENS_PER_MESSAGE: u64 = 16;
 const TOKENS_PER_REQUEST: u64 = 64;
-/// No tokenizer in use packs more than this into a token of ordinary text, on average over a prompt.
-const CHARACTERS_PER_TOKEN: u64 = 16;
+/// What wraps a message and a request in practice: role and marks. At least one of each.
+const USUAL_PER_MESSAGE: u64 = 5;
+const USUAL_PER_REQUEST: u64 = 12;
 
 impl RequestFacts {
     /// Reads the body of a chat completion. What is not there, or is no JSON, says nothing.
@@ -170,14 +174,16 @@ impl RequestFacts {
             most_input: (prompt.bounded && prompt.messages > 0)
                 .then(|| prompt.bytes + prompt.messages * TOKENS_PER_MESSAGE + TOKENS_PER_REQUEST),
             characters: prompt.characters,
+            likely: prompt.likely(),
         }
     }
 
     /// The prompt's bounds once the reply has begun: it was read, and is billed. `None` where nothing is known.
     pub(crate) fn begun_input(&self) -> Option<Count> {
+        let (at_least, likely) = self.likely;
         (self.characters > 0).then(|| Count {
-            at_least: self.characters.div_ceil(CHARACTERS_PER_TOKEN),
-            at_most: self.most_input,
+            at_least,
+            at_most: self.most_input.map(|most| most.min(likely).max(at_least)),
             evidence: Evidence::Estimated,
         })
     }
@@ -211,6 +217,9 @@ struct Prompt {
     bytes: u64,
     characters: u64,
     messages: u64,
+    /// Thousandths of tokens, at least and at most.
+    least: u64,
+    most: u64,
     /// All of it is text.
     bounded: bool,
 }
@@ -221,6 +230,8 @@ impl Default for Prompt {
             bytes: 0,
             characters: 0,
             messages: 0,
+            least: 0,
+            most: 0,
             bounded: true,
         }
     }
@@ -258,7 +269,7 @@ impl Prompt {
         }
         // Arguments of calls are JSON in JSON: their raw length is more than what is read of them.
         for raw in [tools, call].into_iter().flatten() {
-            self.bytes += raw.len() as u64;
+            self.code(raw);
         }
         // An item that refers to another one, or holds what is not shown.
         let [kind, hidden] = pick(message, ["type", "encrypted_content"]);
@@ -271,7 +282,7 @@ impl Prompt {
         match (text, kind) {
             (Some(text), _) => self.text(text),
             // What a tool was asked, and what it gave back: text, or parts again.
-            (None, Some("\"tool_use\"")) => self.bytes += part.len() as u64,
+            (None, Some("\"tool_use\"")) => self.code(part),
             (None, Some("\"tool_result\"")) => match content {
                 Some(parts) if parts.starts_with('[') => {
                     json::items(parts, |part| match pick(part, ["text"])[0] {
@@ -294,18 +305,23 @@ impl Prompt {
             let [text, call, response] = pick(part, ["text", "functionCall", "functionResponse"]);
             match (text, call.or(response)) {
                 (Some(text), _) => self.text(text),
-                (None, Some(raw)) => self.bytes += raw.len() as u64,
+                (None, Some(raw)) => self.code(raw),
                 (None, None) => self.bounded = false,
             }
         });
     }
 
     fn schemas(&mut self, schemas: &[Option<&str>]) {
-        self.bytes += schemas
-            .iter()
-            .flatten()
-            .map(|raw| raw.len() as u64)
-            .sum::<u64>();
+        for raw in schemas.iter().flatten() {
+            self.code(raw);
+        }
+    }
+
+    /// JSON that a program wrote: providers write it anew, in more or fewer tokens.
+    fn code(&mut self, raw: &str) {
+        self.bytes += raw.len() as u64;
+        // What stands around tools is the provider's secret: as much again as they are.
+        self.most += 2 * u64::from(weigh::text(raw).most);
     }
 
     fn text(&mut self, raw: &str) {
@@ -313,9 +329,21 @@ impl Prompt {
             Some(text) => {
                 self.bytes += text.len() as u64;
                 self.characters += text.chars().count() as u64;
+                let weight = weigh::text(&text);
+                self.least += u64::from(weight.least);
+                // A reply shows how its maker cuts; a prompt does not, and some count four letters a token.
+                self.most += u64::from(weight.most).max(1_000 * weigh::in_fours(&text));
             }
-            None => self.bytes += raw.len() as u64,
+            None => self.code(raw),
         }
+    }
+
+    /// The least and the most tokens that the prompt likely is.
+    fn likely(&self) -> (u64, u64) {
+        (
+            self.least / 1_000 + self.messages + 1,
+            self.most / 1_000 + self.messages * USUAL_PER_MESSAGE + USUAL_PER_REQUEST,
+        )
     }
 }
 

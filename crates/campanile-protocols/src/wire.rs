@@ -4,7 +4,9 @@ use crate::documents::Documents;
 use crate::eventstream::EventStream;
 use crate::lines::Sse;
 use crate::report::{Inclusive, Report};
-use campanile_core::{Decode, Failure, Frame, Moment, Name, Noted};
+use crate::request::RequestFacts;
+use crate::weigh;
+use campanile_core::{Count, Decode, Failure, Frame, Meter, Moment, Name, Noted};
 use std::borrow::Cow;
 
 /// Reads the whole messages of one family. Implemented in this crate, for the types that [`Decoder`] is made of.
@@ -51,6 +53,14 @@ pub(crate) struct State {
     introduced: bool,
     identified: bool,
     left_out: u64,
+    /// Each delta of this provider's is one token.
+    sends_tokens: bool,
+    /// The model may think what is not shown.
+    secretive: bool,
+    /// The prompt's bounds once the reply has begun, where the request is known.
+    prompt: Option<Count>,
+    /// Its tokens are small.
+    cuts_fine: bool,
 }
 
 #[derive(Default)]
@@ -99,6 +109,10 @@ impl<R: Read> Decoder<R> {
                 introduced: false,
                 identified: false,
                 left_out: 0,
+                sends_tokens: weigh::sends_tokens(R::PROVIDER),
+                secretive: false,
+                prompt: None,
+                cuts_fine: false,
             },
         }
     }
@@ -110,9 +124,17 @@ impl<R: Read> Decoder<R> {
         self
     }
 
+    /// What was asked for: once the reply has begun, the prompt has been read, and its lower bound is raised from zero.
+    #[must_use]
+    pub fn asked(mut self, request: &RequestFacts) -> Self {
+        self.state.prompt = request.begun_input();
+        self
+    }
+
     /// The provider that bills. Default: the one that the family is named after.
     #[must_use]
     pub fn provider(mut self, provider: Name) -> Self {
+        self.state.sends_tokens = weigh::sends_tokens(&provider);
         self.state.provider = provider;
         self
     }
@@ -303,10 +325,60 @@ impl Out<'_> {
         }
     }
 
-    /// A piece of text that counts as one delta.
+    /// A delta of text.
     pub(crate) fn delta(&mut self, text: &str) {
-        self.noted.seen(1);
+        self.made(weigh::text(text).delta(self.state.sends_tokens));
         self.said(text);
+    }
+
+    /// A delta of text, as a raw JSON string: unescaped only where somebody keeps it.
+    pub(crate) fn delta_raw(&mut self, raw: &str) {
+        self.made(weigh::json(raw).delta(self.state.sends_tokens));
+        self.piece();
+        if self.state.keep_text
+            && let Some(text) = crate::json::text(raw)
+        {
+            self.noted.text(&text);
+        }
+    }
+
+    /// A piece that is made, billed, and not said: arguments of a call, a thought, as raw JSON strings.
+    pub(crate) fn unspoken(&mut self, raw: &str) {
+        self.made(weigh::json(raw).unspoken());
+        self.piece();
+    }
+
+    /// A piece behind which more may stand than is shown.
+    pub(crate) fn hidden(&mut self) {
+        self.made(weigh::HIDDEN);
+        self.piece();
+    }
+
+    /// A thought: some providers show all of it, some a summary.
+    pub(crate) fn thought(&mut self, raw: &str) {
+        let model = self.state.report.totals.model.as_deref();
+        match model.is_some_and(|model| model.contains("claude")) {
+            true => self.hidden(),
+            false => self.unspoken(raw),
+        }
+    }
+
+    /// The first sign of an answer: the prompt has been read, and is billed.
+    pub(crate) fn begun(&mut self) {
+        let reported = self.state.report.totals.input_tokens.is_some();
+        if let Some(prompt) = self.state.prompt.take().filter(|_| !reported) {
+            self.noted.usage(Meter::InputTokens, prompt);
+        }
+    }
+
+    fn made(&mut self, mut made: campanile_core::Made) {
+        self.begun();
+        if self.state.secretive {
+            made.most = None;
+        } else if self.state.cuts_fine {
+            made = weigh::finer(made);
+        }
+        self.noted.made(made);
     }
 
     /// What was reported so far; its counts are noted after this message.
@@ -343,6 +415,8 @@ impl Out<'_> {
         let known = &mut self.state.report.totals.model;
         if known.is_none() && model.len() <= MAX_MODEL {
             *known = Some(model.to_owned());
+            self.state.secretive = weigh::thinks_in_secret(model);
+            self.state.cuts_fine = weigh::cuts_fine(model);
             if let Some(name) = Name::outside(model) {
                 self.noted.served().model = Some(name);
             }

@@ -45,7 +45,7 @@ impl Read for Results {
         }
         match kind {
             "transcript.text.delta" => {
-                out.delta(&delta.and_then(json::text).unwrap_or_default());
+                out.delta_raw(delta.unwrap_or("\"\""));
             }
             // The whole text was said in deltas.
             "transcript.text.done" => out.piece(),

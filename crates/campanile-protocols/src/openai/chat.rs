@@ -7,7 +7,6 @@ use crate::failure;
 use crate::json::{self, pick};
 use crate::openai::usage;
 use crate::wire::{Out, Read};
-use campanile_core::{Count, Meter};
 use memchr::memmem;
 
 pub use crate::request::RequestFacts;
@@ -33,8 +32,6 @@ pub type Decoder = crate::Decoder<Chat>;
 /// Reads chat completions; see [`Decoder`].
 #[derive(Debug)]
 pub struct Chat {
-    /// The prompt's bounds once the reply has begun, where the request is known.
-    prompt: Option<Count>,
     begun: bool,
     keys: Keys,
 }
@@ -55,7 +52,6 @@ struct Keys {
 impl Default for Chat {
     fn default() -> Self {
         Self {
-            prompt: None,
             begun: false,
             keys: Keys {
                 usage: memmem::Finder::new(b"\"usage\""),
@@ -71,10 +67,7 @@ impl Decoder {
     /// lower bound is raised from zero.
     #[must_use]
     pub fn for_request(request: &RequestFacts) -> Self {
-        Self::with(Chat {
-            prompt: request.begun_input(),
-            ..Chat::default()
-        })
+        Self::new().asked(request)
     }
 }
 
@@ -189,9 +182,7 @@ impl Chat {
 
     /// The first sign of an answer: the prompt has been read, and is billed.
     fn begin(&mut self, out: &mut Out<'_>) {
-        if let Some(prompt) = self.prompt.take() {
-            out.noted().usage(Meter::InputTokens, prompt);
-        }
+        out.begun();
         self.begun = true;
     }
 }
@@ -220,7 +211,7 @@ fn choice<'a>(choice: &'a str, out: &mut Out<'_>) -> Option<&'a str> {
 }
 
 /// Reads a delta. A role alone is no piece of the answer.
-fn delta(raw: &str, out: &mut Out<'_>) {
+fn delta<'a>(raw: &'a str, out: &mut Out<'_>) {
     let [content, tools, reasoning, reasoning_too, refusal, audio] = pick(
         raw,
         [
@@ -240,27 +231,28 @@ fn delta(raw: &str, out: &mut Out<'_>) {
             }
         }),
         Some(content) if content != "\"\"" && content.starts_with('"') => {
-            if out.keeps_text() {
-                out.delta(&json::text(content).unwrap_or_default());
-            } else {
-                out.delta("");
-            }
+            out.delta_raw(content);
         }
         _ => {}
     }
     // Not spoken, but made, and billed.
-    let unspoken = [reasoning.or(reasoning_too), refusal, audio, tools];
-    for part in unspoken.into_iter().flatten() {
-        if !matches!(part, "\"\"" | "[]" | "{}") {
-            out.delta("");
-        }
+    let empty = |part: &&str| matches!(*part, "\"\"" | "[]" | "{}");
+    let filled = |part: Option<&'a str>| part.filter(|part| !empty(part));
+    if let Some(thought) = filled(reasoning.or(reasoning_too)) {
+        out.thought(thought);
+    }
+    for part in [refusal, tools].into_iter().filter_map(filled) {
+        out.unspoken(part);
+    }
+    if filled(audio).is_some() {
+        out.hidden();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use campanile_core::{Decode, Evidence, Facts, FailureKind, Frame, Moment, Noted};
+    use campanile_core::{Decode, Evidence, Facts, FailureKind, Frame, Meter, Moment, Noted};
 
     const ROLE: &str = r#"{"id":"c-1","model":"gpt-x-1","choices":[{"index":0,"delta":{"role":"assistant","content":""}}],"usage":null}"#;
     const TEXT: &str = r#"{"id":"c-1","model":"gpt-x-1","choices":[{"index":0,"delta":{"content":"Hello"}}],"usage":null}"#;
@@ -377,10 +369,10 @@ mod tests {
             .unwrap()
             .get(Meter::InputTokens)
             .unwrap();
-        assert_eq!(
-            (input.at_least, input.at_most, input.evidence),
-            (10, Some(160 + 16 + 64), Evidence::Estimated)
-        );
+        // 33 of the text, and what it is wrapped in.
+        let range = input.at_least..=input.at_most.unwrap();
+        assert!(range.contains(&40) && *range.end() < 60, "{input:?}");
+        assert_eq!(input.evidence, Evidence::Estimated);
     }
 
     #[test]

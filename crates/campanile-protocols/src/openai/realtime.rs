@@ -63,10 +63,12 @@ fn piece(kind: &str, message: &str, out: &mut Out<'_>) {
         | "session.output_transcript.delta" => {
             let [delta] = pick(message, ["delta"]);
             if let Some(text) = delta.and_then(json::filled) {
-                out.delta(&text);
+                // Its sound is made of tokens too, which nobody can count.
+                out.hidden();
+                out.said(&text);
             }
         }
-        "response.function_call_arguments.delta" => out.delta(""),
+        "response.function_call_arguments.delta" => out.hidden(),
         _ => {}
     }
 }

@@ -9,7 +9,7 @@ use crate::openai::usage;
 use crate::request::RequestFacts;
 use crate::turns::Turns;
 use crate::wire::{Out, Read, name};
-use campanile_core::{Count, Frame, Meter};
+use campanile_core::Frame;
 
 /// Decodes one response, or one WebSocket of them.
 pub type Decoder = crate::Decoder<Responses>;
@@ -18,8 +18,6 @@ pub type Decoder = crate::Decoder<Responses>;
 #[derive(Debug, Default)]
 pub struct Responses {
     turns: Turns,
-    /// The prompt's bounds once the reply has begun, where the request is known.
-    prompt: Option<Count>,
 }
 
 impl Decoder {
@@ -27,10 +25,7 @@ impl Decoder {
     /// bound is raised from zero.
     #[must_use]
     pub fn for_request(request: &RequestFacts) -> Self {
-        Self::with(Responses {
-            prompt: request.begun_input(),
-            ..Responses::default()
-        })
+        Self::new().asked(request)
     }
 }
 
@@ -53,9 +48,7 @@ impl Read for Responses {
         let kind = kind.and_then(json::text);
         let kind = kind.as_deref().unwrap_or(event);
         if kind.ends_with(".delta") {
-            if let Some(prompt) = self.prompt.take() {
-                out.noted().usage(Meter::InputTokens, prompt);
-            }
+            out.begun();
             if let Some(delta) = delta {
                 piece(kind, delta, out);
             }
@@ -73,11 +66,12 @@ impl Read for Responses {
 /// Reads a delta of text, arguments, reasoning or audio: only text is spoken.
 fn piece(kind: &str, delta: &str, out: &mut Out<'_>) {
     match kind {
-        "response.output_text.delta" if out.keeps_text() => {
-            out.delta(&json::text(delta).unwrap_or_default());
-        }
-        _ if delta != "\"\"" => out.delta(""),
-        _ => {}
+        _ if delta == "\"\"" => {}
+        "response.output_text.delta" => out.delta_raw(delta),
+        // A summary of thoughts is less than was thought.
+        kind if kind.contains("summary") => out.hidden(),
+        kind if kind.contains("reasoning") => out.thought(delta),
+        _ => out.unspoken(delta),
     }
 }
 
@@ -164,7 +158,7 @@ impl Searches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use campanile_core::{Decode, Facts, Noted};
+    use campanile_core::{Decode, Facts, Meter, Noted};
 
     fn completed(id: &str, input: u64) -> String {
         format!(
