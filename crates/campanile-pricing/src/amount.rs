@@ -197,7 +197,7 @@ impl Sums {
     }
 }
 
-/// The upper bound that a count really has.
+/// The upper bound that a count has of its own.
 fn ceiling(count: Count) -> Option<u64> {
     if count.evidence == Evidence::Unknown {
         None
@@ -260,13 +260,19 @@ impl Chosen<'_> {
         }
     }
 
+    /// The upper bound of a count: its own, or what the model takes at most. A limit that was passed is none.
+    fn most(&self, meter: Meter, count: Count) -> Option<u64> {
+        let limit = || self.row.limit.of(meter);
+        ceiling(count).or_else(|| limit().filter(|most| *most >= count.at_least))
+    }
+
     /// The first and the last sheet that the size of the prompt may put it on.
     fn sheets_for(&self, usage: &Usage) -> (usize, usize) {
         let (mut least, mut most) = (0_u64, Some(0_u64));
-        for (_, count) in usage.iter().filter(|(meter, _)| is_prompt(*meter)) {
+        for (meter, count) in usage.iter().filter(|(meter, _)| is_prompt(*meter)) {
             least = least.saturating_add(count.at_least);
             most = most
-                .zip(ceiling(count))
+                .zip(self.most(meter, count))
                 .and_then(|(sum, more)| sum.checked_add(more));
         }
         let sheets = &self.row.sheets;
@@ -287,7 +293,7 @@ impl Chosen<'_> {
         }
         let (mut saw_priced, mut saw_free) = (false, false);
         for (meter, count) in usage.iter().filter(|(meter, _)| !CLOCKS.contains(meter)) {
-            let most = ceiling(count);
+            let most = self.most(meter, count);
             if let Some(rate) = sheet.rate(meter) {
                 saw_priced = true;
                 let sums = if is_fee(meter) {
@@ -322,7 +328,8 @@ impl Chosen<'_> {
         }
         if !saw_priced {
             // Counted in a unit that this model is not billed by, or not counted at all: that is not nothing.
-            if saw_free || usage.is_empty() {
+            let only_open = usage.iter().all(|(meter, _)| meter == Meter::SocketUs);
+            if saw_free || only_open {
                 why.add(Reason::UnknownUsage);
                 scaled.most = None;
             }
@@ -342,7 +349,7 @@ impl Chosen<'_> {
     ) {
         let most = ceiling(count);
         let Some(rate) = sheet.rate(Meter::AudioUs) else {
-            if self.row.free & bit(Meter::AudioUs) != 0 {
+            if self.row.free & bit(Meter::AudioUs) != 0 || meter == Meter::SocketUs {
                 *saw_free |= most != Some(0);
             } else if most != Some(0) {
                 *saw_priced = true;
@@ -527,7 +534,7 @@ fn unsure(meter: Meter, count: Count) -> Reason {
 /// The count that the clock bills, or the nearest known one.
 ///
 /// Where its own is unknown: what was sent stands in for what was processed and the other way round, then the
-/// time that the connection was open.
+/// time that the connection was open, where the provider says it: ours says nothing of how much audio there was.
 fn audio(clock: SpeechClock, usage: &Usage) -> Option<(Meter, Count)> {
     use Meter::{AudioUs, ServerAudioUs, SocketUs};
     let order = match clock {
@@ -536,9 +543,12 @@ fn audio(clock: SpeechClock, usage: &Usage) -> Option<(Meter, Count)> {
         SpeechClock::Socket => [SocketUs, ServerAudioUs, AudioUs],
         SpeechClock::Max => return longest(usage),
     };
-    order
+    let found = order
         .into_iter()
-        .find_map(|meter| Some((meter, usage.get(meter)?)))
+        .find_map(|meter| Some((meter, usage.get(meter)?)));
+    found.filter(|(meter, count)| {
+        !is_other_kind(clock, *meter) || *meter != SocketUs || count.evidence == Evidence::Reported
+    })
 }
 
 fn longest(usage: &Usage) -> Option<(Meter, Count)> {

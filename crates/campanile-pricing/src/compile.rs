@@ -5,9 +5,10 @@ use crate::{
     error::BookError,
     rate::{self, CLOCKS, Ratio},
     row::{
-        Addon, Channels, Factors, Hours, Kind, Rounding, Row, Sheet, Source, SpeechClock, When, bit,
+        Addon, Channels, Factors, Hours, Kind, Limit, Rounding, Row, Sheet, Source, SpeechClock,
+        When, bit,
     },
-    text::{CreditText, PriceText, WhenText},
+    text::{CreditText, LimitText, PriceText, WhenText},
 };
 use campanile_core::{MAX_NAME_BYTES, Meter, Mode, Money, Name, Timestamp};
 use std::collections::BTreeMap;
@@ -83,6 +84,32 @@ pub(crate) fn credit(n: usize, text: &CreditText) -> Result<Credit, BookError> {
     })
 }
 
+/// Writes what a `[[limit]]` says into the rows of its models.
+pub(crate) fn limit(n: usize, text: &LimitText, rows: &mut [Row]) -> Result<(), BookError> {
+    let place = format!("limit {n} ({})", text.vendor);
+    let answer = text.answer.unwrap_or(text.prompt);
+    if text.prompt == 0 || answer == 0 {
+        let says = "is zero: a limit is the most tokens of one prompt (`prompt`) and of one answer (`answer`)";
+        return Err(BookError::new(place, "prompt", says));
+    }
+    let limit = Limit {
+        prompt: text.prompt,
+        answer,
+    };
+    for model in &text.model {
+        let mut known = false;
+        for row in rows.iter_mut().filter(|row| row.models.contains(model)) {
+            row.limit = limit;
+            known = true;
+        }
+        if !known {
+            let says = format!("`{model}` has no price");
+            return Err(BookError::new(place, "model", says));
+        }
+    }
+    Ok(())
+}
+
 fn from(text: &Option<Datetime>) -> Result<Timestamp, &'static str> {
     text.as_ref()
         .map_or(Ok(Timestamp(i64::MIN)), calendar::moment)
@@ -119,6 +146,7 @@ impl Reader<'_> {
             clock: self.clock()?,
             channels: self.channels()?,
             rounding: self.rounding("", &text.least, &text.step)?,
+            limit: Limit::default(),
             disputed: self.rounding("disputed.", &text.disputed.least, &text.disputed.step)?,
             addons: self.addons(&entry, &sheets)?,
             voices: self.factors("voices", &text.voices)?,

@@ -160,6 +160,9 @@ impl fmt::Display for Row {
         for (meter, rate) in self.regular() {
             writeln!(f, "  later   {meter} {rate} when the promotion ends")?;
         }
+        if let (Some(prompt), Some(answer)) = self.limits() {
+            writeln!(f, "  limit   {prompt} tokens in, {answer} out")?;
+        }
         if let Some(from) = self.from() {
             writeln!(f, "  from    {from}")?;
         }

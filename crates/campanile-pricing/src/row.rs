@@ -123,6 +123,35 @@ pub(crate) struct Rounding {
     pub(crate) step: u64,
 }
 
+/// The most tokens of one prompt and of one answer that a model takes; zero: nobody says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limit {
+    pub(crate) prompt: u64,
+    pub(crate) answer: u64,
+}
+
+impl Limit {
+    /// No count of this meter is more, where that is known.
+    pub(crate) fn of(self, meter: Meter) -> Option<u64> {
+        let most = match meter {
+            Meter::InputTokens
+            | Meter::CachedInputTokens
+            | Meter::CacheWriteTokens
+            | Meter::LongCacheWriteTokens
+            | Meter::AudioInputTokens
+            | Meter::CachedAudioTokens
+            | Meter::ImageInputTokens
+            | Meter::CachedImageTokens => self.prompt,
+            Meter::OutputTokens
+            | Meter::ReasoningTokens
+            | Meter::AudioOutputTokens
+            | Meter::ImageOutputTokens => self.answer,
+            _ => 0,
+        };
+        (most > 0).then_some(most)
+    }
+}
+
 /// The conditions of a row; `None` holds for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct When {
@@ -282,6 +311,7 @@ pub struct Row {
     pub(crate) clock: SpeechClock,
     pub(crate) channels: Channels,
     pub(crate) rounding: Rounding,
+    pub(crate) limit: Limit,
     /// Those that some sources state and others do not.
     pub(crate) disputed: Rounding,
     pub(crate) addons: Box<[Addon]>,
@@ -366,6 +396,14 @@ impl Row {
         self.regular
             .iter()
             .map(|(meter, rate)| (meter.as_str(), rate.as_str()))
+    }
+
+    /// The most tokens of one prompt, and of one answer, that its models take: the upper bound of a count that has
+    /// none of its own.
+    #[must_use]
+    pub fn limits(&self) -> (Option<u64>, Option<u64>) {
+        let known = |most: u64| (most > 0).then_some(most);
+        (known(self.limit.prompt), known(self.limit.answer))
     }
 
     /// Where the price comes from.

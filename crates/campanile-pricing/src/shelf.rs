@@ -8,7 +8,7 @@ use crate::{
     names::Names,
     row::Row,
     terms::{chosen, fits, said, same, single},
-    text::{BookText, CreditText, PriceText, VendorText},
+    text::{BookText, CreditText, LimitText, PriceText, VendorText},
 };
 use campanile_core::{Mode, Reason, Terms, Timestamp};
 use std::{cmp::Reverse, collections::HashSet};
@@ -21,6 +21,7 @@ pub(crate) struct Chapter {
     pub(crate) vendors: Vec<VendorText>,
     pub(crate) credits: Vec<(usize, CreditText)>,
     pub(crate) prices: Vec<(usize, PriceText)>,
+    pub(crate) limits: Vec<(usize, LimitText)>,
 }
 
 impl Chapter {
@@ -31,13 +32,17 @@ impl Chapter {
             vendors: text.vendor,
             credits: text.credit.into_iter().enumerate().collect(),
             prices: text.price.into_iter().enumerate().collect(),
+            limits: text.limit.into_iter().enumerate().collect(),
         }
     }
 }
 
 impl Chapter {
     pub(crate) fn is_empty(&self) -> bool {
-        self.vendors.is_empty() && self.credits.is_empty() && self.prices.is_empty()
+        self.vendors.is_empty()
+            && self.credits.is_empty()
+            && self.prices.is_empty()
+            && self.limits.is_empty()
     }
 }
 
@@ -141,7 +146,7 @@ impl Shelf {
                 shelf.credits.push(compile::credit(n + 1, credit)?);
             }
         }
-        for chapter in chapters {
+        for chapter in chapters.clone() {
             for (n, price) in &chapter.prices {
                 let rows = compile::rows(n + 1, price, &shelf.credits, chapter.overrides)?;
                 let pattern = pattern(n + 1, price)?;
@@ -149,6 +154,9 @@ impl Shelf {
                     shelf.take(row, pattern.as_ref());
                 }
             }
+        }
+        for (n, limit) in chapters.flat_map(|chapter| &chapter.limits) {
+            compile::limit(n + 1, limit, &mut shelf.rows)?;
         }
         shelf.finish()?;
         Ok(shelf)

@@ -14,6 +14,8 @@ pub(crate) struct BookText {
     pub(crate) credit: Vec<CreditText>,
     #[serde(default)]
     pub(crate) price: Vec<PriceText>,
+    #[serde(default)]
+    pub(crate) limit: Vec<LimitText>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -46,6 +48,18 @@ pub(crate) struct CreditText {
         reason = "for the reader of the file; required, so that no price is without one"
     )]
     pub(crate) source: SourceText,
+}
+
+/// How much some models read and write at most.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitText {
+    pub(crate) vendor: String,
+    pub(crate) model: Vec<String>,
+    /// Tokens of one prompt.
+    pub(crate) prompt: u64,
+    /// Tokens of one answer, thoughts and all; where nobody says, as many as of a prompt.
+    pub(crate) answer: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

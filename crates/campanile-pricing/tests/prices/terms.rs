@@ -270,13 +270,80 @@ fn bounds_of_a_count_are_bounds_of_the_cost() {
         (usd("0.150006"), Some(usd("0.75")))
     );
     assert_eq!(cut.why, [Reason::Bounded(Meter::OutputTokens)]);
+    // What the model writes at most is the bound of an answer that has none: 16,384 tokens.
+    let most = Some(usd("0.1598304"));
     let open = at(None, Evidence::Estimated);
-    assert_eq!((open.at_least, open.at_most), (usd("0.150006"), None));
+    assert_eq!((open.at_least, open.at_most), (usd("0.150006"), most));
     let unknown = at(Some(10), Evidence::Unknown);
     assert_eq!(
         (unknown.at_most, unknown.why.as_slice()),
-        (None, &[Reason::UnknownUsage][..])
+        (most, &[Reason::UnknownUsage][..])
     );
+}
+
+#[test]
+fn a_model_without_a_limit_has_no_upper_bound_and_one_that_was_passed_is_none() {
+    let book = Book::parse(
+        r#"
+        [[price]]
+        vendor = "own"
+        model = ["small"]
+        rates = { input_tokens = "1/M", output_tokens = "2/M" }
+        source = { page = "own", checked = 2026-01-01, says = "", kind = "listed" }
+        [[price]]
+        vendor = "own"
+        model = ["open"]
+        rates = { input_tokens = "1/M", output_tokens = "2/M" }
+        source = { page = "own", checked = 2026-01-01, says = "", kind = "listed" }
+        [[limit]]
+        vendor = "own"
+        model = ["small"]
+        prompt = 1000
+        "#,
+    )
+    .unwrap();
+    let most = |model: &str, at_least| {
+        let mut usage = Usage::new().with(Meter::InputTokens, 10, Evidence::Reported);
+        let count = Count {
+            at_least,
+            at_most: None,
+            evidence: Evidence::Estimated,
+        };
+        usage.set(Meter::OutputTokens, count);
+        book.price(&Billed::new("own", model, &usage, &Terms::default(), AT))
+            .at_most
+    };
+
+    assert_eq!(most("small", 5), Some(usd("0.00201")));
+    assert_eq!(most("small", 1_001), None);
+    assert_eq!(most("open", 5), None);
+    let row = book.rows().next().unwrap();
+    assert_eq!(row.limits(), (Some(1_000), Some(1_000)));
+}
+
+#[test]
+fn a_limit_of_a_model_without_a_price_is_refused() {
+    let limit = |model: &str, prompt: u64| {
+        let text = format!(
+            r#"
+            [[price]]
+            vendor = "own"
+            model = ["small"]
+            rates = {{ input_tokens = "1/M" }}
+            source = {{ page = "own", checked = 2026-01-01, says = "", kind = "listed" }}
+            [[limit]]
+            vendor = "own"
+            model = ["{model}"]
+            prompt = {prompt}
+            "#
+        );
+        Book::parse(&text).unwrap_err().to_string()
+    };
+
+    let unknown = limit("smal", 10);
+    assert!(unknown.contains("`smal` has no price"), "{unknown}");
+    let nothing = limit("small", 0);
+    assert!(nothing.contains("limit 1 (own)"), "{nothing}");
 }
 
 #[test]

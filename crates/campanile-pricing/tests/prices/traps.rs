@@ -1,7 +1,7 @@
 //! Traps into which published price books have fallen; one test each.
 
 use crate::common::*;
-use campanile_core::{Meter, Reason, Terms, Timestamp};
+use campanile_core::{Billed, Evidence, Meter, Money, Price, Reason, Terms, Timestamp, Usage};
 use campanile_pricing::Book;
 
 const MINUTE: u64 = 60_000_000;
@@ -283,6 +283,44 @@ fn waiting_is_not_audio_unless_the_row_says_so() {
         exact("assemblyai universal-streaming", &counts, &Terms::default()),
         "0.15"
     );
+}
+
+/// Sessions that a provider has billed, and what was pushed into them: the difference is the silence that nobody sent.
+#[test]
+fn the_clock_of_the_provider_bills_and_not_what_was_pushed() {
+    for (billed_us, pushed_us, open_us, by_server, by_socket) in [
+        (125_350_000, 120_600_000, 126_000_000, "0.010028", "0.00525"),
+        (155_000_000, 150_700_000, 156_000_000, "0.0124", "0.0065"),
+        (24_250_000, 20_150_000, 24_720_000, "0.00194", "0.00103"),
+    ] {
+        let counts = [
+            (Meter::AudioUs, pushed_us),
+            (Meter::ServerAudioUs, billed_us),
+            (Meter::SocketUs, open_us),
+        ];
+        let deepgram = exact("deepgram nova-3", &counts, &streaming());
+        assert_eq!(deepgram, by_server);
+        let open = "assemblyai universal-streaming";
+        assert_eq!(exact(open, &counts, &Terms::default()), by_socket);
+    }
+}
+
+#[test]
+fn our_own_time_of_an_open_connection_is_no_audio() {
+    let open = |provider, model, evidence| {
+        let usage = Usage::new().with(Meter::SocketUs, 60 * MINUTE, evidence);
+        let terms = Terms::default();
+        Book::standard().price(&Billed::new(provider, model, &usage, &terms, AT))
+    };
+
+    let ours = open("deepgram", "nova-3", Evidence::Measured);
+    assert_eq!((ours.at_least, ours.at_most), (Money::ZERO, None));
+    let theirs = open("deepgram", "nova-3", Evidence::Reported);
+    assert!(theirs.at_most.is_some());
+    let tokens = open("openai", "gpt-4o-mini", Evidence::Measured);
+    assert_eq!(tokens.why, [Reason::UnknownUsage]);
+    let itself = open("assemblyai", "universal-streaming", Evidence::Measured);
+    assert!(itself.is_exact());
 }
 
 #[test]
