@@ -191,8 +191,10 @@ async fn a_stream_that_breaks_off_breaks_off_here_as_well() {
     let calls = rig.closed().await.calls();
     assert_eq!(calls[0].outcome, Outcome::Failed);
     let output = calls[0].usage.unwrap().get(Meter::OutputTokens).unwrap();
-    assert_eq!((output.at_least, output.at_most), (4, Some(64)));
-    assert!((4..=64).contains(&billed.completion_tokens));
+    // What was seen, and a little that was made until the cut was noticed; not all that the request allowed.
+    let at_most = output.at_most.unwrap();
+    assert!(output.at_least == 4 && at_most < 32, "{output:?}");
+    assert!((4..=at_most).contains(&billed.completion_tokens));
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! Put it below retries: every attempt is billed. What a request, a head and items say about themselves
 //! ([`Facts`]) is counted as it passes, so that an attempt that is cut off has used what was seen until then.
-//! Prices are the recorder's work.
+//! Prices are the recorder's work. Where the request is streamed, the time for which the connection was open is
+//! counted, too: some providers bill it.
 //!
 //! ```
 //! use campanile_core::{Clock, Facts, Ids, Intake, Meter, Tally};
@@ -39,7 +40,10 @@ use crate::carry::Carries;
 use crate::contain::counted;
 use crate::follow::{End, Follow, Observe, Probe};
 use crate::reply::Reply;
-use campanile_core::{Facts, Failure, Live, Moment, Name, Outcome, Record, Served, Terms};
+use campanile_core::{
+    Count, Evidence, Facts, Failure, Live, Meter, Moment, Name, Outcome, Record, Served, Terms,
+    Tick,
+};
 use std::sync::Arc;
 use tower_layer::Layer;
 
@@ -105,7 +109,9 @@ where
         });
         let record = request.record().clone();
         record.attempt(|attempt| attempt.served = served);
+        let mut streamed = false;
         request.on_sent(|| {
+            streamed = true;
             let live = Arc::clone(&live);
             Box::new(move |item: &C::Sent| {
                 counted(&record, || item.usage(&live.tally));
@@ -114,6 +120,8 @@ where
         UsageProbe {
             live,
             failure: None,
+            streamed,
+            opened: None,
         }
     }
 }
@@ -123,9 +131,22 @@ where
 pub struct UsageProbe {
     live: Arc<Live>,
     failure: Option<Box<Failure>>,
+    streamed: bool,
+    /// When the connection of a streamed request was there.
+    opened: Option<Tick>,
 }
 
 impl UsageProbe {
+    /// How long the connection has been open so far. What the provider says of it outranks that.
+    fn note_open(&self, record: &Record) {
+        if let Some(opened) = self.opened {
+            let open = record.clock().tick().since(opened).us();
+            self.live
+                .tally
+                .set(Meter::SocketUs, Count::exact(open, Evidence::Measured));
+        }
+    }
+
     /// Most items say nothing of who served; the lock is for those that do.
     #[inline]
     fn note_served(record: &Record, facts: &(impl Facts + ?Sized)) {
@@ -158,6 +179,8 @@ where
         if self.failure.as_ref().is_some_and(|failure| failure.refused) {
             // Refused before anything was made: what was asked for is not billed.
             self.live.tally.clear_estimates();
+        } else if self.streamed {
+            self.opened = Some(record.clock().tick());
         }
     }
 
@@ -174,6 +197,7 @@ where
                 self.failure = Some(Box::new(failure));
             }
             if item.moment() == Moment::UtteranceEnd {
+                self.note_open(record);
                 record.checkpoint();
             }
         });
@@ -188,6 +212,10 @@ where
             End::Dropped => Outcome::Cancelled,
         };
         let no_reply = matches!(end, End::Failed(_));
+        self.note_open(record);
+        if !matches!(end, End::Done) {
+            self.live.tally.cut_off();
+        }
         record.attempt(|attempt| {
             // The same where a refusal comes as an error, and an `ErrorLayer` below has explained it.
             if no_reply

@@ -3,8 +3,8 @@
 use crate::fingerprint::fingerprint;
 use crate::texts::{self, TextMode, Texts};
 use campanile_core::{
-    Attempt, AttemptDraft, Billed, CallEvent, Content, Cost, Failure, FailureReport, Outcome,
-    Price, Reason, Record, Redact, Redacted, Redactions, Span, Timing, Usage,
+    Attempt, AttemptDraft, Billed, CallEvent, Content, Cost, Evidence, Failure, FailureReport,
+    Meter, Outcome, Price, Reason, Record, Redact, Redacted, Redactions, Span, Timing, Usage,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -86,8 +86,14 @@ impl Sealer {
         attempt.failure = failure.map(|failure| self.failure(record.stage(), failure, redactions));
         let usage = draft.live.tally.snapshot();
         if !usage.is_empty() {
-            attempt.cost = self.cost(&attempt, &usage, record);
-            attempt.usage = Some(usage);
+            let cost = self.cost(&attempt, &usage, record);
+            // An open connection by itself is usage where it is what is billed.
+            let counts =
+                !is_bare(&usage) || cost.as_ref().is_some_and(|cost| cost.at_most.is_some());
+            (attempt.cost, attempt.usage) = (cost, Some(usage));
+            if !counts {
+                (attempt.cost, attempt.usage) = (None, None);
+            }
         }
         attempt
     }
@@ -139,6 +145,13 @@ impl Sealer {
     pub(crate) fn redact(&self, text: &Content, redactions: &mut Redactions) -> Redacted {
         Redacted::new(text, &*self.redactor, redactions)
     }
+}
+
+/// Whether all that is known is for how long a connection was open, by our own clock.
+fn is_bare(usage: &Usage) -> bool {
+    usage
+        .iter()
+        .all(|(meter, count)| meter == Meter::SocketUs && count.evidence == Evidence::Measured)
 }
 
 /// Usage and cost of all attempts.

@@ -1,8 +1,8 @@
 //! Whose call it is.
 
 use crate::support::*;
-use campanile_core::{Facts, Outcome, Session, SessionId, Turn};
-use campanile_layers::{CallLayer, SpanLayer, UsageLayer, client, scope};
+use campanile_core::{Evidence, Facts, Meter, Outcome, Session, SessionId, Turn};
+use campanile_layers::{CallLayer, Sent, SpanLayer, Upload, UsageLayer, client, scope};
 use futures_util::{StreamExt, stream};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -103,4 +103,36 @@ async fn an_http_request_brings_its_turn_as_an_extension() {
         .iter()
         .map(|record| record.draft(|draft| draft.reason.clone()));
     assert_eq!(reasons.collect::<Vec<_>>(), [Some("hang_up".into()), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_an_open_connection_is_counted_beside_what_was_sent() {
+    type Frames = stream::Iter<std::array::IntoIter<Audio, 2>>;
+    let intake = intake();
+    let stage = ServiceBuilder::new()
+        .layer(CallLayer::streamed("stt", &intake))
+        .layer(UsageLayer::new())
+        .layer(client::streaming().upload())
+        .service(service_fn(async |upload: Upload<Ask, Sent<Frames>>| {
+            // The handshake is before the connection is open.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let heard = upload.items.then(async |_: Audio| {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                Ok::<_, Trouble>(Said::default())
+            });
+            Ok::<_, Trouble>(heard.boxed())
+        }));
+    let upload = Upload::new(Ask, stream::iter([Audio, Audio]));
+
+    let mut reply = stage.oneshot(upload).await.unwrap();
+    while reply.next().await.is_some() {}
+    drop(reply);
+
+    let used = used(&only(&intake));
+    let open = used.get(Meter::SocketUs).unwrap();
+    assert_eq!(
+        (open.at_least, open.evidence),
+        (4_000_000, Evidence::Measured)
+    );
+    assert_eq!(used.at_least(Meter::AudioUs), 40);
 }
