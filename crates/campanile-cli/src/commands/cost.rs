@@ -14,9 +14,12 @@ use campanile_core::{
 };
 use campanile_pricing::{Book, Inclusive, audio_us};
 use campanile_protocols::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 const EXAMPLES: &str = r#"A line of the input:
   {"id": "c1", "provider": "openai", "model": "gpt-4o-mini",
@@ -56,7 +59,7 @@ struct Asked<'a> {
     provider: Option<String>,
     model: Option<String>,
     #[serde(borrow)]
-    usage: BTreeMap<String, &'a RawValue>,
+    usage: Pairs<'a>,
     at: Option<String>,
 }
 
@@ -83,7 +86,8 @@ impl Cost {
 impl Cost {
     /// One line of the output for one of the input.
     fn price(&self, book: &Book, line: &[u8], now: Timestamp) -> Result<String, Bad> {
-        let asked: Asked<'_> = serde_json::from_slice(line)?;
+        let mended = without_nan(line);
+        let asked: Asked<'_> = serde_json::from_slice(&mended)?;
         let at = match (&asked.at, self.at) {
             (Some(at), _) => billed_at(at)?,
             (None, Some(at)) => at.resolve(now),
@@ -109,6 +113,75 @@ impl Cost {
     }
 }
 
+/// The keys and values of an object, each as often as it is there.
+pub(super) struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keep;
+        impl<'de> Visitor<'de> for Keep {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(pairs)
+            }
+        }
+        deserializer.deserialize_map(Keep).map(Self)
+    }
+}
+
+/// Some programs write `NaN` and `Infinity` where JSON has no word: a number that is no count, of the same length.
+fn without_nan(line: &[u8]) -> Cow<'_, [u8]> {
+    let mut line = Cow::Borrowed(line);
+    for word in [&b"NaN"[..], b"Infinity"] {
+        let mut from = 0;
+        while let Some(at) = bare(&line, word, from) {
+            let mended = line.to_mut();
+            mended[at..at + word.len()].fill(b' ');
+            // `-Infinity` keeps its sign.
+            let place = if at > 0 && mended[at - 1] == b'-' {
+                at - 1
+            } else {
+                at
+            };
+            mended[place..place + 2].copy_from_slice(b"-1");
+            from = at + word.len();
+        }
+    }
+    line
+}
+
+/// Where a word stands outside of any text, from there on.
+fn bare(line: &[u8], word: &[u8], from: usize) -> Option<usize> {
+    let found = from
+        + line
+            .get(from..)?
+            .windows(word.len())
+            .position(|part| part == word)?;
+    let (mut inside, mut escaped) = (false, false);
+    for byte in &line[..found] {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = inside,
+            b'"' => inside = !inside,
+            _ => {}
+        }
+    }
+    if inside {
+        bare(line, word, found + 1)
+    } else {
+        Some(found)
+    }
+}
+
 /// A moment as records hold it.
 pub(super) fn billed_at(text: &str) -> Result<Timestamp, Bad> {
     moment::rfc_3339(text)
@@ -120,6 +193,8 @@ pub(super) fn billed_at(text: &str) -> Result<Timestamp, Bad> {
 pub(super) struct Given {
     counts: Inclusive,
     others: Usage,
+    /// Meters whose numbers are none of a count: negative, endless, two at once. They were used all the same.
+    absurd: Vec<Meter>,
     /// As `campanile usage` prints it.
     model: Option<String>,
     pub(super) terms: Terms,
@@ -130,7 +205,32 @@ impl Given {
     pub(super) fn usage(&self) -> (Usage, Option<Reason>) {
         let (mut usage, doubt) = self.counts.to_usage(Evidence::Reported);
         usage.absorb(&self.others);
-        (usage, doubt)
+        for meter in &self.absurd {
+            self.unknown(&mut usage, *meter);
+        }
+        (
+            usage,
+            doubt.or((!self.absurd.is_empty()).then_some(Reason::Contradiction)),
+        )
+    }
+
+    /// A part of a whole is between none and all of it, and so is the rest; anything else is open.
+    fn unknown(&self, usage: &mut Usage, meter: Meter) {
+        let (whole, total) = match meter.name() {
+            _ if is_no_token(meter) => return usage.set(meter, open()),
+            name if name.contains("output") || name.contains("reasoning") => {
+                (Meter::OutputTokens, self.counts.output_tokens)
+            }
+            _ => (Meter::InputTokens, self.counts.input_tokens),
+        };
+        let at_most = total.filter(|_| whole != meter);
+        let range = Count {
+            at_least: 0,
+            at_most,
+            evidence: Evidence::Estimated,
+        };
+        usage.set(whole, range);
+        usage.set(meter, range);
     }
 
     pub(super) fn price(
@@ -149,15 +249,39 @@ impl Given {
     }
 
     /// A key that is not known is an error: what is left out would be billed all the same.
-    pub(super) fn read(given: &BTreeMap<String, &RawValue>) -> Result<Self, Bad> {
+    ///
+    /// A number that is no count is none: what was used is not lost for it, but unknown.
+    pub(super) fn read(given: &Pairs<'_>) -> Result<Self, Bad> {
         let mut read = Self::default();
-        for (key, value) in given {
-            if value.get() != "null" {
-                read.take(key, value.get())
-                    .map_err(|why| Bad::Line(format!("usage.{key}: {why}")))?;
+        let mut seen = BTreeMap::new();
+        for (key, value) in given.0.iter().filter(|(_, value)| value.get() != "null") {
+            let value = value.get();
+            let again = seen.insert(key, value).is_some_and(|other| other != value);
+            let absurd = again || is_absurd(key, value);
+            match read.meter(key).filter(|_| absurd) {
+                Some(meter) => read.absurd.push(meter),
+                None => read
+                    .take(key, value)
+                    .map_err(|why| Bad::Line(format!("usage.{key}: {why}")))?,
             }
         }
         Ok(read)
+    }
+
+    /// The meter that a key counts.
+    fn meter(&mut self, key: &str) -> Option<Meter> {
+        let name = match key {
+            "audio_seconds" => return Some(Meter::AudioUs),
+            "cache_read_tokens" => "cached_input_tokens",
+            "cache_read_audio_tokens" => "cached_audio_tokens",
+            "cache_read_image_tokens" => "cached_image_tokens",
+            "input_audio_tokens" => "audio_input_tokens",
+            "input_image_tokens" => "image_input_tokens",
+            "output_audio_tokens" => "audio_output_tokens",
+            "output_image_tokens" => "image_output_tokens",
+            other => other,
+        };
+        Meter::from_name(name).filter(|meter| is_no_token(*meter) || self.total(key).is_some())
     }
 
     fn take(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -254,11 +378,38 @@ fn is_no_token(meter: Meter) -> bool {
     !meter.name().ends_with("_tokens")
 }
 
+/// A count of which nothing is known.
+fn open() -> Count {
+    Count {
+        at_least: 0,
+        at_most: None,
+        evidence: Evidence::Unknown,
+    }
+}
+
+/// A JSON number that nothing can be counted with.
+fn is_absurd(key: &str, value: &str) -> bool {
+    let number = value.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    number
+        && match key {
+            "audio_seconds" => seconds(value).is_err(),
+            _ => count(value).is_err(),
+        }
+}
+
 /// A whole number, not negative.
 fn count(value: &str) -> Result<u64, String> {
+    let whole = || {
+        let value = Decimal::parse(value)?;
+        value
+            .rounded()
+            .filter(|count| Decimal::new(*count, 0) == value)
+    };
     value
         .parse()
-        .map_err(|_| format!("is no whole number from 0 to {}", u64::MAX))
+        .ok()
+        .or_else(whole)
+        .ok_or_else(|| format!("is no whole number from 0 to {}", u64::MAX))
 }
 
 /// Seconds as a decimal string or a JSON number, without a float.

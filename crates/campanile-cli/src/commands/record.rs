@@ -1,6 +1,6 @@
 //! `campanile record`: usage events in, one acknowledgement for each once it is durable.
 
-use super::cost::{Given, billed_at};
+use super::cost::{Given, Pairs, billed_at};
 use crate::{
     Io,
     fault::Fault,
@@ -16,8 +16,8 @@ use campanile_core::{
 use campanile_pricing::Book;
 use campanile_sinks::ledger::{Ack, Durability, Entry, Ledger, LedgerOptions};
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
-use std::collections::{BTreeMap, VecDeque};
+use serde_json::Value;
+use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -56,7 +56,7 @@ struct Told<'a> {
     provider: Option<String>,
     model: Option<String>,
     #[serde(borrow)]
-    usage: BTreeMap<String, &'a RawValue>,
+    usage: Pairs<'a>,
     at: Option<String>,
     stage: Option<String>,
     session: Option<String>,

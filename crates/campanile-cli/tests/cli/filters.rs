@@ -181,15 +181,7 @@ fn what_cannot_be_priced_is_no_zero() {
     for (usage, why) in [
         (r#"{"input_token":1}"#, "usage.input_token: is no count"),
         (
-            r#"{"input_tokens":-1}"#,
-            "usage.input_tokens: is no whole number",
-        ),
-        (
-            r#"{"input_tokens":1.5}"#,
-            "usage.input_tokens: is no whole number",
-        ),
-        (
-            r#"{"input_tokens":18446744073709551616}"#,
+            r#"{"input_tokens":"many"}"#,
             "usage.input_tokens: is no whole number",
         ),
         (
@@ -210,6 +202,33 @@ fn what_cannot_be_priced_is_no_zero() {
             done.err
         );
     }
+}
+
+#[test]
+fn a_number_that_counts_nothing_is_a_range_with_a_reason() {
+    for number in [
+        "-1",
+        "1.5",
+        "1e400",
+        "18446744073709551616",
+        "NaN",
+        "-Infinity",
+        "1,\"input_tokens\":2",
+    ] {
+        let usage = format!(r#"{{"input_tokens":{number},"output_tokens":10}}"#);
+        let told = &lines(&cost(&usage).good())[0];
+        assert_eq!(told["at_least"], "0.000006", "{number}: {told}");
+        assert_eq!(told["exact"], false, "{number}");
+        let why = told["why"].to_string();
+        assert!(why.contains("contradiction"), "{number}: {why}");
+    }
+
+    let part = r#"{"input_tokens":1000,"cached_input_tokens":-3,"output_tokens":10}"#;
+    let told = &lines(&cost(part).good())[0];
+    assert!(told["at_most"].is_string(), "{told}");
+
+    let written_otherwise = r#"{"input_tokens":1e3,"output_tokens":10.0}"#;
+    assert_eq!(lines(&cost(written_otherwise).good())[0]["usd"], "0.000156");
 }
 
 #[test]
