@@ -43,6 +43,12 @@ fn cost(model: (&str, &str), usage: &Usage) -> Cost {
     Book::standard().price(&Billed::new(model.0, model.1, usage, &streaming(), AT))
 }
 
+fn limits((provider, model): (&str, &str)) -> (Option<u64>, Option<u64>) {
+    let book = Book::standard();
+    let quote = book.resolve(provider, model, &streaming(), AT);
+    quote.expect("a model of the book").row().limits()
+}
+
 proptest! {
     #[test]
     fn bounds_are_in_order_and_lines_sum_to_the_lower_one(model in 0..MODELS.len(), usage in counts()) {
@@ -61,8 +67,12 @@ proptest! {
     ) {
         let range = cost(MODELS[model], &usage);
         let mut inside = Usage::new();
+        // What has no bound of its own is within what the model takes.
+        let (prompt, answer) = limits(MODELS[model]);
+        let within = |most: u64| [prompt, answer].into_iter().flatten().all(|limit| most <= limit);
         for (meter, count) in usage.iter() {
-            let most = count.at_most.unwrap_or(count.at_least * 2);
+            let twice = Some(count.at_least * 2).filter(|most| within(*most));
+            let most = count.at_most.or(twice).unwrap_or(count.at_least);
             inside.set(meter, Count::exact(count.at_least + (most - count.at_least) * part / 100, Evidence::Reported));
         }
 
