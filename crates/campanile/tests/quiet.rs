@@ -160,36 +160,44 @@ fn a_watched_call_makes_no_system_call_while_every_sink_is_in_trouble() {
 
 #[test]
 fn a_flood_with_a_dead_sink_keeps_to_its_budget_and_counts_to_the_unit() {
-    let (kept, events) = campanile::memory();
-    let dead = Monitor::builder(Dead.and(kept))
-        .notices(Notices::silent())
-        .start();
+    let (prometheus, dead) = (PrometheusRecorder::new(), Dead);
+    let sinks = dead.and(MetricsSink::new(prometheus.clone()));
+    let monitor = Monitor::builder(sinks).notices(Notices::silent()).start();
 
-    // Some ten times what the budget of 16 MiB holds.
-    let most = 100_000_u32;
-    let mut sealed = 0;
-    for _ in 0..most / 1_000 {
-        calls(&dead, 1_000, || {});
-        dead.seal();
-        sealed += events.take().len();
-    }
-    dead.seal();
-    sealed += events.take().len();
+    // Two threads at full speed, and more than ten times what the budget of 16 MiB holds.
+    let each = 50_000;
+    let most = std::thread::scope(|scope| {
+        let flood = || {
+            let mut most = 0;
+            calls(&monitor, each, || {
+                most = most.max(monitor.intake().waiting());
+            });
+            most
+        };
+        let (one, other) = (scope.spawn(flood), scope.spawn(flood));
+        one.join().unwrap().max(other.join().unwrap())
+    });
+    monitor.seal();
 
-    let lanes = dead.lanes();
+    assert!(
+        most <= (1 << 14) + 2,
+        "{most} calls waited for the recorder"
+    );
+    let (lanes, all) = (monitor.lanes(), u64::from(2 * each));
     let (_, stats) = lanes.iter().find(|(name, _)| *name == "Dead").unwrap();
     assert_eq!(
-        sealed as u64,
-        u64::from(most),
-        "nothing is shed before the sinks"
+        stats.opened, all,
+        "nothing is shed before the sinks: {stats}"
     );
-    assert_eq!(stats.opened, u64::from(most), "{stats}");
-    assert_eq!(stats.written + stats.lost() + stats.pending, stats.opened);
+    assert_eq!(stats.written + stats.lost() + stats.pending, all, "{stats}");
     assert!(stats.queued_bytes <= 16 << 20, "{stats:?}");
-    assert!(
-        stats.lost() > u64::from(most) / 2,
-        "ten times too much: {stats}"
+    assert!(stats.lost() > all / 2, "ten times too much: {stats}");
+    let text = prometheus.render();
+    let usage = format!(
+        "campanile_usage_characters_total{{stage=\"tts\",provider=\"cartesia\",model=\"sonic-3\",outcome=\"completed\"}} {}",
+        5 * all
     );
+    assert!(text.contains(&usage), "no {usage} in {text}");
 }
 
 /// A small file system on a loop device, as long as it lives.

@@ -21,12 +21,18 @@ pub use turn::{Mark, Turn, TurnTotals};
 use crate::{CallId, Clock, Content, Event, Failure, Ids, LogEvent, Name, Outcome, Span};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use table::Table;
 
 /// How many bytes of log text may wait for the recorder.
 const MAX_LOG_BYTES: usize = 8 << 20;
 /// From so many on, who waits for the recorder asks itself whether there is one.
 const MANY: usize = 1 << 12;
+/// So many things may wait for the recorder before whoever closes a call is slowed down: some 15 MiB, and as
+/// much in the recorder's hands.
+const MOST: usize = 1 << 13;
+/// By so much for each call. The recorder seals hundreds in this time.
+const SLOWED: Duration = Duration::from_millis(1);
 
 /// What layers and handles hold of a monitor: the clock, the table of open calls, and the way to the recorder.
 /// Cheap to clone.
@@ -45,6 +51,8 @@ struct Hub {
     gave_up: AtomicU64,
     logs_lost: AtomicU64,
     drains: AtomicUsize,
+    /// The length of the queue.
+    waiting: AtomicUsize,
     /// The process that has the recorder.
     process: u32,
 }
@@ -87,6 +95,7 @@ impl Intake {
             gave_up: AtomicU64::new(0),
             logs_lost: AtomicU64::new(0),
             drains: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             process: std::process::id(),
         }))
     }
@@ -134,6 +143,16 @@ impl Intake {
     pub(crate) fn closed(&self, record: Record) {
         self.0.table.remove(&record);
         self.hand_over(Handed::Closed(record));
+        if self.waiting() >= MOST {
+            // More calls than one recorder can seal, for a while: nothing of them may be lost, and memory is not endless.
+            std::thread::sleep(SLOWED);
+        }
+    }
+
+    /// How much waits for the recorder. While it is 8,192 or more, whoever closes a call waits one millisecond.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Relaxed)
     }
 
     /// Puts something into the recorder's queue. What came first is taken first.
@@ -141,6 +160,7 @@ impl Intake {
         let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.push(handed);
         let waiting = queue.len();
+        self.0.waiting.store(waiting, Relaxed);
         drop(queue);
         if waiting >= MANY && waiting.is_power_of_two() {
             self.forget_if_forked();
@@ -177,10 +197,10 @@ impl Intake {
 
     /// Moves everything that was handed over into `into` (which should be empty, and gives its room in return).
     pub fn take(&self, into: &mut Vec<Handed>) {
-        std::mem::swap(
-            &mut *self.0.queue.lock().unwrap_or_else(PoisonError::into_inner),
-            into,
-        );
+        let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *queue, into);
+        self.0.waiting.store(queue.len(), Relaxed);
+        drop(queue);
         let logs = into.iter().filter_map(|handed| match handed {
             Handed::Log(_, message, fields) => Some(log_bytes(message, fields)),
             _ => None,
