@@ -21,6 +21,7 @@ mod decode;
 mod event;
 mod facts;
 mod failure;
+mod gate;
 mod id;
 mod intake;
 mod meter;
@@ -45,6 +46,7 @@ pub use event::{
 pub use facts::Told;
 pub use facts::{Facts, Moment, Served};
 pub use failure::{Failure, FailureKind};
+pub use gate::{Gate, Hold, OverBudget};
 pub use id::{BadId, CallId, Ids, SessionId};
 pub use intake::{
     AttemptDraft, Draft, Drain, Handed, Intake, Live, Mark, Record, Session, Turn, TurnTotals,

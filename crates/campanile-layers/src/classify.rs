@@ -1,6 +1,6 @@
 //! What errors are, for [`ErrorLayer`](crate::ErrorLayer).
 
-use campanile_core::{Failure, FailureKind};
+use campanile_core::{Failure, FailureKind, Name, OverBudget};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -31,12 +31,23 @@ pub fn explain(error: &(dyn Error + 'static)) -> Failure {
             failure.chain = texts.chain;
             return failure;
         }
+        if error.is::<OverBudget>() {
+            return over_budget(texts);
+        }
         if let Some(kind) = known(error) {
             return texts.kind(kind);
         }
         next = inside(error);
     }
     texts
+}
+
+/// Nobody at the provider has heard of the call; it may go ahead when the budget has room again.
+fn over_budget(texts: Failure) -> Failure {
+    let code = Name::from_static("over_budget");
+    let mut failure = texts.kind(FailureKind::Quota).code(Some(code));
+    failure.refused = true;
+    failure
 }
 
 /// As deep as the chain of texts.

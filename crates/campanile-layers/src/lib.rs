@@ -18,9 +18,12 @@
 //!
 //! A layer of one's own implements [`Observe`] and [`Probe`] and wraps its inner service in [`Follow`].
 //!
+//! [`BudgetLayer`] stands below [`ErrorLayer`] and refuses calls for which there is no money left.
+//!
 //! No layer here prices, redacts, formats or writes anything: that is the recorder's work, on its own thread. None takes
 //! away `Send`, `Sync`, `Unpin` or `UnwindSafe`, none changes an error.
 
+pub mod budget;
 pub mod call;
 mod carry;
 pub mod classify;
@@ -38,6 +41,7 @@ mod stage;
 pub mod timing;
 pub mod usage;
 
+pub use budget::BudgetLayer;
 pub use call::CallLayer;
 pub use carry::{Call, Carries, Sending, Sent, SentHook, Upload};
 pub use decoded::{Decoded, Piece, Plain};

@@ -1,6 +1,8 @@
 //! The monitor: what a program starts once, hands to its stages, and closes.
 
-use crate::alerts::{self, Budget, Courier, Debts, Keeper, Own, Webhook};
+use crate::alerts::{
+    self, Budget, BudgetGate, Courier, Debts, Gates, Keeper, NoGate, Others, Own, Webhook, short,
+};
 use crate::engine::{CLOSE_PATIENCE, Engine, Watch};
 use crate::levels::Levels;
 use crate::logs::{LogLayer, LogPolicy};
@@ -10,8 +12,8 @@ use crate::seal::Sealer;
 use crate::summary::Summary;
 use crate::texts::Texts;
 use campanile_core::{
-    BadId, Clock, Ids, Intake, Level, Price, Redact, Redactions, Session, SessionId, Sink, Span,
-    Stats,
+    BadId, Clock, Ids, Intake, Level, Money, Price, Redact, Redactions, Session, SessionId, Sink,
+    Span, Stats,
 };
 use campanile_sinks::ledger::{Ledger, LedgerState};
 use campanile_sinks::{Notices, PrometheusRecorder};
@@ -46,6 +48,8 @@ pub struct Monitor(Arc<Running>);
 
 struct Running {
     intake: Intake,
+    budgets: Vec<Budget>,
+    gates: Gates,
     /// Until it is dropped.
     engine: Option<Arc<Engine>>,
     logs: LogPolicy,
@@ -154,6 +158,53 @@ impl Monitor {
     #[must_use]
     pub fn sinks_failed(&self) -> u64 {
         self.engine().recorder.sinks_failed()
+    }
+
+    /// A gate for [`BudgetLayer`](crate::BudgetLayer): lets calls through while the budget of that name has room for them. `reserve` is
+    /// what a call may cost at most; so much is held from before a call begins until its cost is counted. What other processes
+    /// spend on the same ledger is known a second later or so.
+    ///
+    /// ```
+    /// use campanile::{BudgetLayer, Monitor, Money, config::Config};
+    ///
+    /// let text = "[env.dev]\nsinks = []\n[[budget]]\nprovider = \"openai\"\nusd = \"50\"";
+    /// let config = Config::parse(text, "campanile.toml".as_ref())?;
+    /// let monitor = Monitor::from_config(&config, "dev")?;
+    ///
+    /// let cent = Money::from_usd("0.01").unwrap();
+    /// let layer = BudgetLayer::new(monitor.gate("openai:month", cent)?);
+    /// assert!(monitor.gate("openai:day", cent).is_err());
+    /// # let _ = layer;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When there is no such budget, or it has a limit for each provider or model: which one a call will meet is not known before it. And
+    /// when the ledger cannot be read.
+    pub fn gate(&self, budget: &str, reserve: Money) -> Result<BudgetGate, NoGate> {
+        let Running {
+            budgets,
+            gates,
+            intake,
+            ledger,
+            ..
+        } = &*self.0;
+        let named = |known: &&Budget| **known.name() == *budget || short(known.name()) == budget;
+        let found = budgets.iter().find(named);
+        let found = found.ok_or_else(|| NoGate::unknown(budget, budgets))?;
+        if found.is_per_model() {
+            return Err(NoGate(format!(
+                "the budget `{budget}` cannot be a gate: which model or provider a call will meet is not known before it"
+            )));
+        }
+        let gate = gates.open(found, intake.clock(), reserve);
+        if let Some(ledger) = ledger.upgrade() {
+            let place = (ledger.path(), ledger.run());
+            let looked = Others::default().look(gates, place, intake.clock().now());
+            looked.map_err(|error| NoGate(error.to_string()))?;
+        }
+        Ok(gate)
     }
 
     /// The counters of the configuration's ledger; `None` where there is none.
@@ -381,7 +432,9 @@ impl Builder {
             true => Outlets::apart(self.sink, intake.clock(), &self.notices),
             false => Outlets::direct(self.sink),
         };
-        let mut budgets = Own::new(self.budgets, self.ledger_watch.is_none());
+        let gates = Gates::default();
+        let stated = self.budgets.clone();
+        let mut budgets = Own::new(self.budgets, self.ledger_watch.is_none(), gates.clone());
         let couriers = self.webhooks.into_iter().map(|webhook| {
             let debts: Box<dyn Debts> = match &self.ledger_watch {
                 Some(watch) => Box::new(watch.debts()),
@@ -391,13 +444,15 @@ impl Builder {
         });
         let couriers = couriers.collect::<Vec<_>>();
         let recorder = Recorder::new(intake.clone(), sealer, outlets, summary, budgets);
-        let keeper = Keeper::start(self.ledger_watch, couriers, &intake, &self.notices);
+        let keeper = Keeper::start(self.ledger_watch, couriers, &gates, &intake, &self.notices);
         let engine = Engine::new(recorder, self.notices, self.patience, self.keep, keeper);
         let engine = match self.thread {
             true => engine.run(intake.clone(), self.watch),
             false => engine,
         };
         Monitor(Arc::new(Running {
+            budgets: stated,
+            gates,
             intake,
             engine: Some(Arc::new(engine)),
             logs: self.logs,

@@ -98,6 +98,7 @@ impl Recorder {
     /// Tells what budgets have come to, where no ledger does; `all`: now.
     fn tell_budgets(&self, state: &mut State, tick: Tick, all: bool) {
         let now = self.intake.clock().now();
+        state.own.tell_gates(now, tick, all);
         let alerts = match all {
             true => state.own.look(now, tick),
             false => state.own.due(now, tick),
@@ -207,12 +208,27 @@ impl Recorder {
         }
         state.summary.call(&call);
         count_own(&mut state.own, &record, &call);
+        self.settle(state, &record, &call);
         let unpriced: Vec<_> = call.attempts.iter().filter_map(without_price).collect();
         self.outlets.give(&Event::Call(Box::new(call)));
         for (provider, model) in unpriced {
             self.tell_unpriced(state, provider, model);
         }
         self.intake.recycle(record);
+    }
+
+    /// Gives back what was held for a call, now that it is counted.
+    fn settle(&self, state: &mut State, record: &Record, call: &CallEvent) {
+        let holds = record.take_holds();
+        if holds.is_empty() {
+            return;
+        }
+        let (now, tick) = (self.intake.clock().now(), self.intake.clock().tick());
+        state.own.tell_gates(now, tick, true);
+        let nothing = Cost::nothing();
+        for hold in holds {
+            hold.settle(call.cost.as_ref().unwrap_or(&nothing));
+        }
     }
 
     fn seal_late(&self, state: &mut State, record: &Record) {

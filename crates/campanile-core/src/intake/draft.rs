@@ -1,6 +1,6 @@
 //! What layers write while a call is open.
 
-use crate::{Content, Failure, Measure, Name, Outcome, Served, Span, Tally, Tick};
+use crate::{Content, Failure, Hold, Measure, Name, Outcome, Served, Span, Tally, Tick};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -27,6 +27,8 @@ pub struct Draft {
     pub labels: Vec<(&'static str, Name)>,
     /// Observers that broke.
     pub observer_failed: u32,
+    /// What is held back for the call, until it is counted.
+    pub(crate) holds: Vec<Hold>,
     /// Room of attempts that are over, for those that come.
     spare: Vec<Arc<Live>>,
 }

@@ -1,7 +1,7 @@
 //! The handle by which layers reach the draft of a call.
 
 use super::{AttemptDraft, Draft, Handed, Intake, Live, Turn};
-use crate::{CallId, Clock, Name, Outcome, Span, Tick, Timestamp};
+use crate::{CallId, Clock, Hold, Name, Outcome, Span, Tick, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -175,6 +175,28 @@ impl Record {
         if late {
             self.intake().hand_over(Handed::Late(self.clone()));
         }
+    }
+
+    /// Holds something back for the call until it is counted: see [`Gate`](crate::Gate).
+    pub fn hold(&self, hold: Hold) {
+        let late = {
+            let mut guarded = self.lock();
+            match guarded.closed {
+                true => Some(hold),
+                false => {
+                    guarded.draft.holds.push(hold);
+                    None
+                }
+            }
+        };
+        // Nobody will count it any more; not under the lock, since it is somebody's code.
+        drop(late);
+    }
+
+    /// What is held back for the call; for the recorder, which settles it.
+    #[must_use]
+    pub fn take_holds(&self) -> Vec<Hold> {
+        std::mem::take(&mut self.lock().draft.holds)
     }
 
     /// Closes the call. Only the first close counts.

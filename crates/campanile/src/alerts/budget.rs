@@ -3,7 +3,7 @@
 //! What is compared is the upper bound of what was spent. What has no upper bound counts with its lower one, and is told as such,
 //! once a window: nobody can say then whether the budget holds.
 
-use super::scope::Scope;
+use super::scope::{Per, Scope};
 use super::spent::{Account, Spent, Sums};
 use super::window::{Stretch, Window};
 use campanile_core::{AlertEvent, AlertKind, Cost, LocalTime, Money, Name, Timestamp};
@@ -94,6 +94,11 @@ impl Budget {
     #[must_use]
     pub fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// Whether each provider or model has a limit of its own.
+    pub(crate) fn is_per_model(&self) -> bool {
+        matches!(self.scope.per, Some(Per::Provider | Per::Model))
     }
 
     /// What it asks to be counted.

@@ -2,6 +2,7 @@
 
 use super::Watch;
 use super::courier::{Courier, Step};
+use super::gate::{Gates, Others};
 use campanile_core::{Event, Handed, Intake, Name};
 use campanile_sinks::Notices;
 use campanile_sinks::ledger::LedgerError;
@@ -32,12 +33,16 @@ impl Keeper {
     pub(crate) fn start(
         watch: Option<Watch>,
         couriers: Vec<Courier>,
+        gates: &Gates,
         intake: &Intake,
         notices: &Notices,
     ) -> Self {
         let kept = watch.is_some();
         let watch = watch.map(|watch| {
-            let (look, notices) = (Look::new(watch, intake.clone()), notices.clone());
+            let (look, notices) = (
+                Look::new(watch, intake.clone(), gates.clone()),
+                notices.clone(),
+            );
             Worker::start(look, intake.clone(), notices)
         });
         let courier = |courier: Courier| {
@@ -151,15 +156,19 @@ fn pause((stop, changed): &(Mutex<bool>, Condvar), pace: Duration) -> bool {
 struct Look {
     watch: Watch,
     intake: Intake,
+    gates: Gates,
+    others: Others,
     /// Alerts that were handed over, and may not be written yet.
     handed: Vec<Name>,
 }
 
 impl Look {
-    fn new(watch: Watch, intake: Intake) -> Self {
+    fn new(watch: Watch, intake: Intake, gates: Gates) -> Self {
         Self {
             watch: watch.logs(),
             intake,
+            gates,
+            others: Others::default(),
             handed: Vec::new(),
         }
     }
@@ -181,6 +190,7 @@ impl Work for Look {
     fn work(&mut self, last: bool) -> Result<(), LedgerError> {
         self.note_logged()?;
         let now = self.intake.clock().now();
+        self.others.look(&self.gates, self.watch.ledger(), now)?;
         let mut alerts = self.watch.look(now)?;
         alerts.extend(self.watch.forgotten(now)?);
         for alert in alerts {

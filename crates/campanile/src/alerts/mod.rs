@@ -13,6 +13,7 @@
 
 mod budget;
 mod courier;
+mod gate;
 mod keeper;
 mod own;
 mod scope;
@@ -23,6 +24,8 @@ mod window;
 
 pub use budget::{Budget, Standing};
 pub(crate) use courier::{Courier, Debts};
+pub use gate::{BudgetGate, NoGate};
+pub(crate) use gate::{Gates, Others, short};
 pub(crate) use keeper::Keeper;
 pub(crate) use own::{Own, Whose};
 pub(crate) use scope::{Per, Scope};

@@ -2,6 +2,7 @@
 
 use super::budget::{Budget, Due};
 use super::courier::InMemory;
+use super::gate::Gates;
 use super::spent::{Account, Sums};
 use campanile_core::{AlertEvent, Attempt, CallId, Money, Name, Span, Tick, Timestamp};
 use campanile_sinks::ledger::{Count as _, Spend};
@@ -9,6 +10,8 @@ use std::collections::{HashMap, VecDeque};
 
 /// How many parts are remembered that may still change.
 const REMEMBERED: usize = 16 * 1024;
+/// How often gates are told, at least.
+const GATES_PACE: Span = Span(1_000_000_000);
 /// How often standings are looked at, at most.
 const PACE: Span = Span(100_000_000);
 
@@ -33,6 +36,7 @@ pub(crate) struct Own {
     /// Parts that may still change.
     parts: HashMap<(CallId, u32), Part>,
     order: VecDeque<(CallId, u32)>,
+    gates: Gates,
     /// Webhooks that are to be told.
     debts: InMemory,
     webhooks: Vec<Name>,
@@ -40,6 +44,7 @@ pub(crate) struct Own {
     told: HashMap<Name, Timestamp>,
     changed: bool,
     looked: Option<Tick>,
+    gated: Option<Tick>,
 }
 
 /// A part as it was counted.
@@ -87,9 +92,10 @@ impl Part {
 }
 
 impl Own {
-    pub(crate) fn new(budgets: Vec<Budget>, tells: bool) -> Self {
+    pub(crate) fn new(budgets: Vec<Budget>, tells: bool, gates: Gates) -> Self {
         Self {
             tells,
+            gates,
             accounts: budgets.iter().map(Budget::account).collect(),
             budgets,
             ..Self::default()
@@ -127,6 +133,18 @@ impl Own {
                 self.parts.remove(&oldest);
             }
         }
+    }
+
+    /// Tells the gates what was spent: before what was held for it is given back, and once a second, since windows move on.
+    pub(crate) fn tell_gates(&mut self, now: Timestamp, tick: Tick, at_once: bool) {
+        let soon = self
+            .gated
+            .is_some_and(|gated| tick.since(gated) < GATES_PACE);
+        if (soon && !at_once) || self.gates.is_empty() {
+            return;
+        }
+        self.gated = Some(tick);
+        self.gates.set_own(&self.budgets, &self.sums, now);
     }
 
     /// What is to be told, from time to time.
@@ -189,7 +207,7 @@ mod tests {
     fn own(budget: &str) -> Own {
         let text = format!("[[budget]]\n{budget}");
         let config = Config::parse(&text, "campanile.toml".as_ref()).unwrap();
-        Own::new(config.budgets().unwrap(), true)
+        Own::new(config.budgets().unwrap(), true, Gates::default())
     }
 
     fn monthly() -> Own {

@@ -11,6 +11,8 @@ pub(crate) struct Scope {
     pub(crate) session: Option<String>,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) per: Option<Per>,
+    /// Whether only other processes' calls count.
+    pub(crate) others: bool,
 }
 
 /// What has a sum of its own.
@@ -56,7 +58,8 @@ impl Scope {
             let found = spend.labels.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| *value)
         };
-        let counts = is(&self.provider, spend.provider)
+        let counts = !(self.others && spend.own)
+            && is(&self.provider, spend.provider)
             && is(&self.stage, Some(spend.stage))
             && is(&self.session, spend.session)
             && self.takes_model(spend.model)

@@ -84,6 +84,11 @@ impl Watch {
         self
     }
 
+    /// The ledger, and which of its runs is this process.
+    pub(crate) fn ledger(&self) -> (&Path, i64) {
+        (&self.path, self.run)
+    }
+
     /// The budgets.
     #[must_use]
     pub fn budgets(&self) -> &[Budget] {

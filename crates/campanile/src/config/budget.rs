@@ -110,6 +110,7 @@ impl Budget {
             session: self.session.clone(),
             labels: self.label.clone().into_iter().collect(),
             per: self.per.as_deref().map(Per::parse),
+            others: false,
         }
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod delivery;
+mod gates;
 mod interleavings;
 mod kills;
 mod pager;
