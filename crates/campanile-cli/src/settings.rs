@@ -27,6 +27,11 @@ impl Settings {
         .map_err(Fault::usage)
     }
 
+    /// Whether an argument names the ledger.
+    pub(crate) fn names_ledger(&self) -> bool {
+        self.ledger.is_some()
+    }
+
     /// The file of the ledger, whether it is there or not.
     pub(crate) fn ledger_path(&self) -> Result<PathBuf, Fault> {
         match &self.ledger {

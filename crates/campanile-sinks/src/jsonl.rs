@@ -38,6 +38,7 @@ pub(crate) use encode::moment;
 pub use forget::{ForgottenLines, forget_lines};
 use housekeeper::Housekeeper;
 use name::Names;
+pub use retention::Kept;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -163,6 +164,12 @@ impl Jsonl {
     }
 
     /// Deletes what is too old and what is too much, so that `room` more bytes fit.
+    /// What the files take now, and what of them would be deleted now. Opens and changes nothing.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        retention::forecast(&self.folder, self.clock.now(), self.max_age, self.max_total)
+    }
+
     fn retain(&self, room: u64) {
         let total = self.max_total.saturating_sub(room);
         retention::retain(&self.folder, self.clock.now(), self.max_age, total);

@@ -44,7 +44,7 @@ pub use apart::{Apart, ApartSink};
 pub use campanile_core::{LossReason, Stats};
 pub use console::{Color, Console, ConsoleSink};
 pub use filter::{Only, SinkExt};
-pub use jsonl::{ForgottenLines, Jsonl, JsonlSink, forget_lines};
+pub use jsonl::{ForgottenLines, Jsonl, JsonlSink, Kept, forget_lines};
 pub use lane::Watch;
 pub use memory::{Events, MemorySink, memory};
 pub use metrics::{MetricsSink, metric_names};

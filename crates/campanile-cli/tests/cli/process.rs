@@ -268,6 +268,8 @@ fn a_doctor_finds_all_well_without_a_file() {
         "not there yet",
         "durable: ",
         "book 20",
+        "0 files, 0 KiB of 2 GiB, 14d at most; nothing would be deleted now",
+        " UTC",
     ] {
         assert!(told.contains(word), "{word}: {told}");
     }
@@ -291,10 +293,48 @@ fn a_doctor_names_what_is_wrong() {
         .collect();
     assert_eq!(bad, ["logs", "ledger", "prices"], "{told}");
     assert!(
-        text(&done.stderr).contains("3 of 8 checks failed"),
+        text(&done.stderr).contains("3 of 10 checks failed"),
         "{}",
         text(&done.stderr)
     );
+}
+
+#[test]
+fn a_doctor_says_which_setting_comes_from_where_and_what_would_be_deleted() {
+    let home = Home::new();
+    let config =
+        "[sink.jsonl]\nmax_total = \"1KiB\"\n[env.dev]\nlevel = \"debug\"\nsinks = [\"jsonl\"]\n";
+    std::fs::write(home.dir().join("campanile.toml"), config).unwrap();
+    let logs = home.dir().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    for (name, size) in [
+        ("campanile-2020-01-01T000000Z-1-0.jsonl.zst", 3_000),
+        ("campanile-2020-01-02T000000Z-1-1.jsonl.zst", 2_000),
+        ("mine.jsonl", 9_000),
+    ] {
+        std::fs::write(logs.join(name), vec![b'x'; size]).unwrap();
+    }
+
+    let done = doctor(home.dir(), &[("RUST_LOG", "my_bot=trace")]);
+
+    let told = text(&done.stdout);
+    let line = |begin: &str| {
+        let line = told.lines().find(|line| line.starts_with(begin));
+        let words = line
+            .unwrap_or_else(|| panic!("{begin}: {told}"))
+            .split_whitespace();
+        words.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("env.dev.level"), "env.dev.level my_bot=trace RUST_LOG");
+    assert_eq!(line("env.dev.sinks"), "env.dev.sinks jsonl campanile.toml");
+    assert_eq!(
+        line("sink.jsonl.max_total"),
+        "sink.jsonl.max_total 1 KiB campanile.toml"
+    );
+    assert_eq!(line("sink.jsonl.max_age"), "sink.jsonl.max_age 14d default");
+    assert!(line("retention").ends_with("2 files, 4 KiB of 1 KiB, 14d at most; 4 KiB would be deleted now, unless held open: 2 files too old"), "{told}");
+    let files = std::fs::read_dir(&logs).unwrap().count();
+    assert_eq!(files, 3, "a doctor deletes nothing");
 }
 
 #[test]

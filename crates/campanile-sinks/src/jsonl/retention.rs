@@ -42,17 +42,63 @@ pub(crate) fn list(folder: &Path) -> Vec<Found> {
 /// Whoever else's name is further ahead of now was not given by a clock that goes right.
 const AHEAD: i64 = 86_400_000_000;
 
-/// Deletes what is older than `max_age`, then the oldest while all together are larger than `max_total`. Files that a
-/// process holds open count, and stay. Files of other processes from the future neither count nor go.
-pub(crate) fn retain(folder: &Path, now: Timestamp, max_age: Duration, max_total: u64) {
-    let mut files = list(folder);
+/// What the files of a folder take, and what of them would be deleted now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Kept {
+    /// Files of ours.
+    pub files: u64,
+    /// What they take together.
+    pub bytes: u64,
+    /// Of these, files that are too old.
+    pub old_files: u64,
+    /// Files that have to go so that the others keep within the total.
+    pub surplus_files: u64,
+    /// What both would set free.
+    pub freed_bytes: u64,
+}
+
+/// The files that count, oldest first, each with whether it is too old. Files of other processes from the future neither
+/// count nor go.
+fn judged(folder: &Path, now: Timestamp, max_age: Duration) -> Vec<(Found, bool)> {
     let tomorrow = Timestamp(now.micros().saturating_add(AHEAD));
-    files.retain(|file| file.name.is_own() || !file.name.is_after(tomorrow));
-    let mut total: u64 = files.iter().map(|file| file.size).sum();
     let age = i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX);
     let oldest = Timestamp(now.micros().saturating_sub(age));
-    for file in files {
+    let mut files = list(folder);
+    files.retain(|file| file.name.is_own() || !file.name.is_after(tomorrow));
+    let judge = |file: Found| {
         let too_old = file.name.is_before(oldest);
+        (file, too_old)
+    };
+    files.into_iter().map(judge).collect()
+}
+
+/// What [`retain`] would do, if no process held a file open.
+pub(crate) fn forecast(folder: &Path, now: Timestamp, max_age: Duration, max_total: u64) -> Kept {
+    let files = judged(folder, now, max_age);
+    let bytes = files.iter().map(|(file, _)| file.size).sum();
+    let mut kept = Kept {
+        files: files.len() as u64,
+        bytes,
+        ..Kept::default()
+    };
+    for (file, too_old) in files {
+        let surplus = !too_old && bytes - kept.freed_bytes > max_total;
+        kept.old_files += u64::from(too_old);
+        kept.surplus_files += u64::from(surplus);
+        if too_old || surplus {
+            kept.freed_bytes += file.size;
+        }
+    }
+    kept
+}
+
+/// Deletes what is older than `max_age`, then the oldest while all together are larger than `max_total`. Files that a
+/// process holds open count, and stay.
+pub(crate) fn retain(folder: &Path, now: Timestamp, max_age: Duration, max_total: u64) {
+    let files = judged(folder, now, max_age);
+    let mut total: u64 = files.iter().map(|(file, _)| file.size).sum();
+    for (file, too_old) in files {
         if !too_old && total <= max_total {
             continue;
         }

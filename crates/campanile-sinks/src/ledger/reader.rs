@@ -28,7 +28,7 @@ pub(super) use scan::{RawCall, RawPart, columns, scan};
 
 use call::each_call;
 use errors::failure_groups;
-use failed::{each_failed, sessions_ending};
+use failed::{each_failed, newest, sessions_ending};
 use latency::latency;
 use report::report;
 use session::{session_rows, turns};
@@ -38,6 +38,7 @@ use super::{
     store::Dictionary,
     verify::{self, Problem},
 };
+use campanile_core::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use std::{
     ops::ControlFlow,
@@ -235,6 +236,15 @@ impl Reader {
         each: impl FnMut(LedgerCall) -> ControlFlow<()>,
     ) -> Result<u64, LedgerError> {
         self.view(|conn, _| each_failed(conn, query, fingerprint, each))
+    }
+
+    /// When the newest call was opened, of those that are over; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn newest(&self) -> Result<Option<Timestamp>, LedgerError> {
+        self.view(|conn, _| newest(conn))
     }
 
     /// Ids of sessions that end with `end`, in their order: at most ten.

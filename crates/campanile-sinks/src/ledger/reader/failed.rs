@@ -1,4 +1,4 @@
-//! Failed calls, one by one.
+//! Failed calls, one by one, and other short looks.
 
 use super::{
     call::{LedgerCall, detail},
@@ -7,7 +7,8 @@ use super::{
     walk::takes,
 };
 use crate::ledger::store::Dictionary;
-use rusqlite::{Connection, params};
+use campanile_core::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
 use std::ops::ControlFlow;
 
 /// Hands out the calls that failed with this fingerprint, or with any, in the order in which they were opened. Returns how many
@@ -68,4 +69,14 @@ pub(super) fn sessions_ending(conn: &Connection, end: &str) -> rusqlite::Result<
         "SELECT name FROM session WHERE substr(name, -length(?1)) = ?1 ORDER BY name LIMIT 10",
     )?;
     statement.query_map([end], |row| row.get(0))?.collect()
+}
+
+/// When the newest call was opened: ids sort by time.
+pub(super) fn newest(conn: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = "SELECT at FROM call ORDER BY id DESC LIMIT 1";
+    let at = conn
+        .prepare(sql)?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(at.map(Timestamp))
 }

@@ -1,20 +1,24 @@
 //! `campanile doctor`: is everything set up?
 
+mod values;
+
 use crate::{
     Io,
     fault::Fault,
     moment,
     settings::{self, Settings},
-    table::{Cell, Form, Table, Tone, grouped},
+    table::{Cell, Form, Table, Tone, counted, grouped},
     text,
 };
 use campanile::config::{Config, Durable, Environment};
-use campanile_core::Timestamp;
-use campanile_sinks::ledger::Reader;
+use campanile_core::{Clock, Tick, TimeSource, Timestamp};
+use campanile_pricing::Book;
+use campanile_sinks::{Jsonl, ledger::Reader};
 use rustix::fs::{Access, access, statvfs};
 use serde_json::json;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use values::{Value, absolute, age, size, values};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,8 +30,10 @@ const LITTLE_SPACE: u64 = 64 << 20;
 /// Prices that nobody has looked at for so long may be wrong.
 const OLD_DAYS: i64 = 90;
 const DAY_US: i64 = 86_400_000_000;
+/// Clocks of one house differ by less.
+const CLOCK_OFF_US: i64 = 60_000_000;
 
-/// Checks configuration, environment, folders, ledger, durability and prices.
+/// Checks configuration, environment, folders, retention, ledger, durability, prices and clock; says which setting comes from where.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Doctor {
@@ -69,21 +75,30 @@ impl Findings {
 impl Doctor {
     pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
         let mut found = Findings::default();
+        let mut settled = Vec::new();
         match settings.config() {
             Ok(config) => {
                 found.add("configuration", Good(origin(settings, &config)));
                 examine(settings, &config, io.now, &mut found)?;
+                settled = values(settings, &config)?;
             }
             Err(Fault::Usage(what)) => found.add("configuration", Bad(what)),
             Err(other) => return Err(other),
         }
         match self.format {
-            Form::Table => table(&found, io)?,
+            Form::Table => {
+                table(&found, io)?;
+                settings_table(&settled, io)?;
+            }
             Form::Json => {
                 for (check, finding) in &found.0 {
                     let (state, _, what) = finding.parts();
                     let state = state.to_lowercase();
                     let line = text::json(&json!({"check": check, "state": state, "what": what}));
+                    writeln!(io.out, "{line}")?;
+                }
+                for Value { key, is, from } in &settled {
+                    let line = text::json(&json!({"setting": key, "is": is, "from": from}));
                     writeln!(io.out, "{line}")?;
                 }
             }
@@ -111,6 +126,29 @@ fn table(found: &Findings, io: &mut Io<'_>) -> Result<(), Fault> {
             (*name).into(),
             Cell::new(word).tone(tone),
             what.into(),
+        ]);
+    }
+    Ok(table.draw(&mut io.out, io.terminal.colours)?)
+}
+
+/// What holds, and where it was said.
+fn settings_table(values: &[Value], io: &mut Io<'_>) -> Result<(), Fault> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    writeln!(io.out)?;
+    let mut table = Table::new(&["setting", "is", "from"]);
+    for Value { key, is, from } in values {
+        let tone = if from == "default" {
+            Tone::Dim
+        } else {
+            Tone::Plain
+        };
+        let is = if is.is_empty() { "none" } else { is };
+        table.row(vec![
+            key.as_str().into(),
+            is.into(),
+            Cell::new(from.as_str()).tone(tone),
         ]);
     }
     Ok(table.draw(&mut io.out, io.terminal.colours)?)
@@ -150,6 +188,7 @@ fn examine(
     if uses("jsonl") {
         let jsonl = &config.sink.jsonl;
         found.add("logs", folder(&jsonl.dir));
+        found.add("retention", retention(config, now));
         let most = config.redact.texts().content;
         if jsonl.content.max(most) == campanile::TextMode::Redacted {
             found.add(
@@ -197,6 +236,7 @@ fn examine(
         );
     }
     found.add("prices", prices(config, now));
+    found.add("clock", clock(&path, now));
     Ok(())
 }
 
@@ -258,23 +298,11 @@ fn folder(path: &Path) -> Finding {
     };
     let free = statvfs(nearest).map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
     match free {
-        Ok(free) if free < LITTLE_SPACE => Bad(format!("{shown}: only {} are free", bytes(free))),
-        Ok(free) => Good(format!("{shown} {state}; {} are free", bytes(free))),
+        Ok(free) if free < LITTLE_SPACE => Bad(format!("{shown}: only {} are free", size(free))),
+        Ok(free) => Good(format!("{shown} {state}; {} are free", size(free))),
         Err(error) => Note(format!(
             "{shown} {state}; its free space cannot be told ({error})"
         )),
-    }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..0x40_0000 => format!("{} KiB", bytes >> 10),
-        0x40_0000..0x1_0000_0000 => format!("{} MiB", bytes >> 20),
-        _ => format!("{} GiB", grouped(bytes >> 30)),
     }
 }
 
@@ -294,12 +322,85 @@ fn ledger(path: &Path) -> Finding {
     }
     let (calls, size) = (
         grouped(stats.calls),
-        bytes(stats.file_bytes.saturating_add(stats.wal_bytes)),
+        size(stats.file_bytes.saturating_add(stats.wal_bytes)),
     );
     Good(format!(
         "{shown}: {calls} calls, {size}, tables of version {}",
         stats.version
     ))
+}
+
+/// What the log files take, and what of them would be deleted now.
+fn retention(config: &Config, now: Timestamp) -> Finding {
+    let jsonl = &config.sink.jsonl;
+    let kept = Jsonl::new(&jsonl.dir)
+        .max_total(jsonl.max_total.0)
+        .max_age(jsonl.max_age.0)
+        .clock(Clock::new(At(now)))
+        .kept();
+    let held = format!(
+        "{}, {} of {}, {} at most",
+        counted(kept.files, "file"),
+        size(kept.bytes),
+        size(jsonl.max_total.0),
+        age(jsonl.max_age.0)
+    );
+    match (kept.old_files, kept.surplus_files) {
+        (0, 0) => Good(format!("{held}; nothing would be deleted now")),
+        (old, surplus) => {
+            let why = [(old, "too old"), (surplus, "over the total")];
+            let why = why.iter().filter(|(files, _)| *files > 0);
+            let why: Vec<String> = why
+                .map(|(files, why)| format!("{} {why}", counted(*files, "file")))
+                .collect();
+            let freed = size(kept.freed_bytes);
+            Note(format!(
+                "{held}; {freed} would be deleted now, unless held open: {}",
+                why.join(", ")
+            ))
+        }
+    }
+}
+
+/// One moment.
+struct At(Timestamp);
+
+impl TimeSource for At {
+    fn tick(&self) -> Tick {
+        Tick(1)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// Whether the clock can be right: it decides what is billed to which day, and what is deleted.
+fn clock(ledger: &Path, now: Timestamp) -> Finding {
+    let shown = moment::short(now);
+    // What is wrong with the ledger is told of the ledger.
+    let newest = Reader::open(ledger).and_then(|reader| reader.newest());
+    let newest = newest.unwrap_or_default();
+    let looked_up = Book::standard()
+        .rows()
+        .map(|row| row.source().checked)
+        .max();
+    if looked_up.is_some_and(|looked_up| now < looked_up) {
+        return Bad(format!(
+            "{shown} UTC: before this campanile was made; set the clock"
+        ));
+    }
+    match newest {
+        Some(newest) if newest.0 > now.0 + CLOCK_OFF_US => Bad(format!(
+            "{shown} UTC: the newest call in the ledger is of {}; one of two clocks is wrong",
+            moment::short(newest)
+        )),
+        Some(newest) => Good(format!(
+            "{shown} UTC; the newest call in the ledger is of {}",
+            moment::short(newest)
+        )),
+        None => Good(format!("{shown} UTC")),
+    }
 }
 
 fn durability(durable: Durable) -> String {
