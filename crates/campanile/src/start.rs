@@ -237,9 +237,11 @@ pub(crate) fn watch(
     started: &Started,
 ) -> Option<alerts::Watch> {
     let ledger = started.ledger.upgrade();
-    let ledger = ledger.filter(|_| !budgets.is_empty())?;
+    let rules = config.rules().unwrap_or_default();
+    let ledger = ledger.filter(|_| !budgets.is_empty() || !rules.is_empty())?;
     let watch = alerts::Watch::new(ledger.path(), budgets.to_vec())
         .durability(durability(config.sink.ledger.durability))
+        .rules(rules)
         .webhooks(
             webhooks
                 .iter()

@@ -199,6 +199,12 @@ impl Live {
         (self.items() > 0).then(|| Tick(self.first_item.load(Relaxed)))
     }
 
+    /// When the last piece of the answer came.
+    #[must_use]
+    pub fn last_item(&self) -> Option<Tick> {
+        (self.items() > 0).then(|| Tick(self.last_item.load(Relaxed)))
+    }
+
     /// The longest wait between two pieces of the answer.
     #[must_use]
     pub fn longest_gap(&self) -> Option<Span> {

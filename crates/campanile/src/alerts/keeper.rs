@@ -191,7 +191,7 @@ impl Work for Look {
         self.note_logged()?;
         let now = self.intake.clock().now();
         self.others.look(&self.gates, self.watch.ledger(), now)?;
-        let mut alerts = self.watch.look(now)?;
+        let mut alerts = self.watch.look_with(Some(&self.intake), now)?;
         alerts.extend(self.watch.forgotten(now)?);
         for alert in alerts {
             self.handed.push(alert.id.clone());

@@ -2,9 +2,10 @@
 
 use super::budget::{Budget, Due, Standing};
 use super::courier::{Courier, InLedger, LEASE_US, Step};
+use super::rule::{Rule, Rules};
 use super::spent::Sums;
 use super::webhook::Webhook;
-use campanile_core::{AlertEvent, Name, Timestamp};
+use campanile_core::{AlertEvent, Intake, Name, Timestamp};
 use campanile_sinks::ledger::{Durability, LedgerError, Spending, Target};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub struct Watch {
     /// Whether who looks writes alerts to logs, and says when it has.
     logs: bool,
     run: i64,
+    rules: Rules,
     spending: Option<Spending<Sums>>,
     book: InLedger,
     /// Alerts that were raised, by whomever, and until when nobody has to ask again.
@@ -45,6 +47,7 @@ impl Watch {
             webhooks: Vec::new(),
             logs: false,
             run: i64::MIN,
+            rules: Rules::new(path.as_ref(), Vec::new()),
             spending: None,
             book: InLedger::new(path.as_ref(), Durability::Durable),
             known: HashMap::new(),
@@ -55,6 +58,13 @@ impl Watch {
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.book = InLedger::new(&self.path, durability);
+        self
+    }
+
+    /// Sets rules that are looked after, too (default: none).
+    #[must_use]
+    pub fn rules(mut self, rules: Vec<Rule>) -> Self {
+        self.rules = Rules::new(&self.path, rules);
         self
     }
 
@@ -114,11 +124,21 @@ impl Watch {
     ///
     /// When the ledger cannot be read or written. Nothing is forgotten: the next look finds it again.
     pub fn look(&mut self, now: Timestamp) -> Result<Vec<AlertEvent>, LedgerError> {
+        self.look_with(None, now)
+    }
+
+    /// As [`look`](Self::look), and at the open calls of this process.
+    pub(crate) fn look_with(
+        &mut self,
+        intake: Option<&Intake>,
+        now: Timestamp,
+    ) -> Result<Vec<AlertEvent>, LedgerError> {
         let standings = self.refresh(now)?;
-        let due = standings
+        let mut due = standings
             .iter()
             .flat_map(|(budget, standing)| self.budgets[*budget].due(standing, now))
             .collect::<Vec<_>>();
+        due.extend(self.rules.due(intake, now)?);
         let mut raised = Vec::new();
         for due in due {
             let asked = self.known.get(&due.alert.id);

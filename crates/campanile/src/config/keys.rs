@@ -7,7 +7,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     (
         "",
         &[
-            "env", "log", "redact", "sink", "summary", "prices", "budget", "webhook",
+            "env", "log", "redact", "sink", "summary", "prices", "budget", "rule", "webhook",
         ],
     ),
     ("env", &["*"]),
@@ -68,6 +68,27 @@ const KNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     ("budget.label", &["*"]),
+    (
+        "rule",
+        &[
+            "name",
+            "provider",
+            "model",
+            "stage",
+            "label",
+            "window",
+            "at_least",
+            "p95_first_item",
+            "p95_elapsed",
+            "p95_user_to_bot",
+            "error_rate",
+            "no_calls_for",
+            "no_usage",
+            "unpriced",
+            "idle_for",
+        ],
+    ),
+    ("rule.label", &["*"]),
     ("webhook", &["name", "url", "url_env"]),
 ];
 

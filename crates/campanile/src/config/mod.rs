@@ -6,6 +6,7 @@
 mod budget;
 mod keys;
 mod redaction;
+mod rule;
 mod units;
 mod webhook;
 
@@ -13,6 +14,7 @@ use crate::{TextMode, Texts};
 pub use budget::Budget;
 use campanile_redact::Redactor;
 pub use redaction::{KeyOptions, Redaction, RuleOptions};
+pub use rule::{Latency, Rule};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,6 +47,9 @@ pub struct Config {
     /// Limits whose passing is told.
     #[serde(default)]
     pub budget: Vec<Budget>,
+    /// What is told beside budgets.
+    #[serde(default)]
+    pub rule: Vec<Rule>,
     /// Who is told of alerts over HTTP.
     #[serde(default)]
     pub webhook: Vec<Webhook>,
@@ -252,6 +257,7 @@ impl Default for Config {
             summary: SummaryLines::default(),
             prices: Prices::default(),
             budget: Vec::new(),
+            rule: Vec::new(),
             webhook: Vec::new(),
             file: None,
         }
@@ -312,6 +318,7 @@ impl Config {
             }
         }
         config.budgets().map_err(fail)?;
+        config.rules().map_err(fail)?;
         for (number, webhook) in config.webhook.iter().enumerate() {
             webhook.check().map_err(fail)?;
             let same = |other: &Webhook| other.name == webhook.name;
@@ -360,6 +367,26 @@ impl Config {
             budgets.push(budget);
         }
         Ok(budgets)
+    }
+
+    /// The rules, ready to be used; or what is wrong with one of them.
+    ///
+    /// # Errors
+    ///
+    /// When a value is not what it should be, or two rules have one name.
+    pub fn rules(&self) -> Result<Vec<crate::alerts::Rule>, String> {
+        let mut rules: Vec<crate::alerts::Rule> = Vec::new();
+        for rule in &self.rule {
+            let rule = rule.build()?;
+            if rules.iter().any(|known| known.name() == rule.name()) {
+                return Err(format!(
+                    "two rules are called `{}`: give one of them another `name`",
+                    rule.name()
+                ));
+            }
+            rules.push(rule);
+        }
+        Ok(rules)
     }
 
     /// The webhooks, with their addresses.

@@ -7,5 +7,6 @@ mod gates;
 mod interleavings;
 mod kills;
 mod pager;
+mod rules;
 mod support;
 mod watching;

@@ -226,6 +226,9 @@ fn examine(
         let limit = format!("{} ${} ({})", budget.name(), stated.usd, stated.timezone);
         found.add("budget", Good(limit));
     }
+    for rule in config.rules().unwrap_or_default() {
+        found.add("rule", Good(rule.name().to_string()));
+    }
     for webhook in &config.webhook {
         found.add(
             "webhook",
