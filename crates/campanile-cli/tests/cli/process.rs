@@ -338,6 +338,41 @@ fn a_doctor_says_which_setting_comes_from_where_and_what_would_be_deleted() {
 }
 
 #[test]
+fn settings_are_listed_with_their_origin() {
+    let home = Home::new();
+    std::fs::write(home.dir().join("campanile.toml"), "[summary]\nturns = 3\n").unwrap();
+
+    let done = doctor(home.dir(), &[]);
+
+    let told = text(&done.stdout);
+    let (_, settings) = told.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(settings);
+}
+
+#[test]
+fn a_report_that_is_watched_comes_again_until_it_is_stopped() {
+    let home = Home::with_small_ledger();
+    let ledger = home.ledger();
+    let mut child = campanile(home.dir())
+        .args([OsStr::new("--ledger"), ledger.as_os_str(), OsStr::new("report")])
+        .args(["--since", "ever", "--watch=1s"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+
+    let lines = output.lines().map(Result::unwrap);
+    let totals = lines.filter(|line| line.starts_with("total")).take(2);
+
+    let totals: Vec<String> = totals.collect();
+    assert_eq!(totals[0], totals[1]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let wrong = campanile(home.dir()).args(["report", "--watch=often"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
 fn a_doctor_tells_of_a_broken_file_and_an_unknown_environment() {
     let home = Home::new();
     let unknown = doctor(home.dir(), &[("CAMPANILE_ENV", "prd")]);
@@ -394,6 +429,12 @@ fn help_has_examples() {
         &["sessions"],
         &["session"],
         &["logs"],
+        &["errors"],
+        &["errors", "show"],
+        &["latency"],
+        &["budget"],
+        &["forget"],
+        &["reconcile"],
         &["completions"],
         &["ledger"],
         &["record"],

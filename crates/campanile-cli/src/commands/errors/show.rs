@@ -17,6 +17,12 @@ use serde_json::json;
 use std::io::Write;
 use std::ops::ControlFlow;
 
+const EXAMPLES: &str = "\
+Examples:
+  campanile errors show 5f0c1a77be20d914
+  campanile errors show 5f0c --since 24h           the begin of a fingerprint is enough
+  campanile errors show 5f0c --format json | jq -r .backtrace";
+
 /// Log lines before and after the last call.
 const AROUND: usize = 4;
 /// They stand within so much time of it.
@@ -24,6 +30,7 @@ const NEAR_US: i64 = 3_600_000_000;
 
 /// One group of failed calls.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Show {
     /// Its fingerprint, or enough of its begin.
     fingerprint: String,
