@@ -8,7 +8,9 @@ use crate::{
     table::{Form, Table, grouped},
     text,
 };
+use campanile_core::SCHEMA_VERSION;
 use campanile_sinks::ledger::{LedgerErrorKind, LedgerStats, Reader};
+use serde_json::json;
 use std::io::Write;
 use std::ops::ControlFlow;
 
@@ -56,7 +58,13 @@ impl Ledger {
             What::Stats { format } => {
                 let stats = settings.reader()?.stats().map_err(Fault::usage)?;
                 match format {
-                    Form::Json => Ok(writeln!(io.out, "{}", text::json(&stats))?),
+                    Form::Json => {
+                        let mut document = json!(stats);
+                        if let Some(fields) = document.as_object_mut() {
+                            fields.insert("v".to_owned(), SCHEMA_VERSION.into());
+                        }
+                        Ok(writeln!(io.out, "{}", text::json(&document))?)
+                    }
                     Form::Table => table(&stats, io),
                 }
             }

@@ -253,3 +253,51 @@ fn sessions_that_failed_are_listed_alone() {
     assert!(good(&["session", session]).contains("✖"));
     assert!(good(&["logs", "--session", session, "--level", "error"]).contains("failed"));
 }
+
+/// The keys of a document, with what kind of value each has.
+fn shape(value: &Value, at: &str, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                shape(value, &format!("{at}.{key}"), lines);
+            }
+        }
+        // All elements together.
+        Value::Array(elements) => {
+            for element in elements {
+                shape(element, &format!("{at}[]"), lines);
+            }
+        }
+        Value::String(_) => lines.push(format!("{at}: text")),
+        Value::Number(_) => lines.push(format!("{at}: number")),
+        Value::Bool(_) => lines.push(format!("{at}: bool")),
+        Value::Null => lines.push(format!("{at}: null")),
+    }
+}
+
+#[test]
+fn documents_for_programs_keep_their_shape() {
+    let home = Home::with_small_ledger();
+    let commands: [&[&str]; 7] = [
+        &["report", "--by", "stage,provider"],
+        &["sessions"],
+        &["session", "call-7"],
+        &["errors"],
+        &["errors", "show", "0123"],
+        &["latency", "--since", "2h", "--by", "stage", "--compare"],
+        &["ledger", "stats"],
+    ];
+    let mut lines = Vec::new();
+    for words in commands {
+        let text = home.run(&[words, &["--format", "json"]].concat()).good();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["v"], 1, "{words:?}");
+        let mut keys = Vec::new();
+        shape(&document, "", &mut keys);
+        keys.sort();
+        keys.dedup();
+        lines.push(format!("# {}", words.join(" ")));
+        lines.extend(keys);
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}

@@ -354,7 +354,11 @@ fn a_report_that_is_watched_comes_again_until_it_is_stopped() {
     let home = Home::with_small_ledger();
     let ledger = home.ledger();
     let mut child = campanile(home.dir())
-        .args([OsStr::new("--ledger"), ledger.as_os_str(), OsStr::new("report")])
+        .args([
+            OsStr::new("--ledger"),
+            ledger.as_os_str(),
+            OsStr::new("report"),
+        ])
         .args(["--since", "ever", "--watch=1s"])
         .stdout(Stdio::piped())
         .spawn()
@@ -368,7 +372,10 @@ fn a_report_that_is_watched_comes_again_until_it_is_stopped() {
     assert_eq!(totals[0], totals[1]);
     child.kill().unwrap();
     child.wait().unwrap();
-    let wrong = campanile(home.dir()).args(["report", "--watch=often"]).output().unwrap();
+    let wrong = campanile(home.dir())
+        .args(["report", "--watch=often"])
+        .output()
+        .unwrap();
     assert_eq!(wrong.status.code(), Some(2));
 }
 

@@ -11,7 +11,7 @@ use crate::{
     text,
 };
 use campanile::config::{Config, Durable, Environment};
-use campanile_core::{Clock, Tick, TimeSource, Timestamp};
+use campanile_core::{Clock, SCHEMA_VERSION, Tick, TimeSource, Timestamp};
 use campanile_pricing::Book;
 use campanile_sinks::{Jsonl, ledger::Reader};
 use rustix::fs::{Access, access, statvfs};
@@ -94,11 +94,15 @@ impl Doctor {
                 for (check, finding) in &found.0 {
                     let (state, _, what) = finding.parts();
                     let state = state.to_lowercase();
-                    let line = text::json(&json!({"check": check, "state": state, "what": what}));
+                    let line = text::json(
+                        &json!({"v": SCHEMA_VERSION, "check": check, "state": state, "what": what}),
+                    );
                     writeln!(io.out, "{line}")?;
                 }
                 for Value { key, is, from } in &settled {
-                    let line = text::json(&json!({"setting": key, "is": is, "from": from}));
+                    let line = text::json(
+                        &json!({"v": SCHEMA_VERSION, "setting": key, "is": is, "from": from}),
+                    );
                     writeln!(io.out, "{line}")?;
                 }
             }
