@@ -57,31 +57,23 @@ impl Filter {
         }
     }
 
-    /// The first line at `from` or behind it for which everything holds. `from` is the begin of a line; `clock` is the last
-    /// moment before it, and is moved on.
-    pub(crate) fn next(
-        &self,
-        lines: &[u8],
-        mut from: usize,
-        clock: &mut Option<i64>,
-    ) -> Option<Bounds> {
+    /// The first line at `from` or behind it for which everything holds. `from` is the begin of a line. The clock is moved
+    /// on to that line, or to the end of all.
+    pub(crate) fn next(&self, lines: &[u8], mut from: usize, clock: &mut Clock) -> Option<Bounds> {
         while from < lines.len() {
             let (start, end) = match self.lead.find(&lines[from..]) {
-                Found::Nowhere => return None,
+                Found::Nowhere => break,
                 Found::At(at) => around(lines, from, from + at),
             };
-            let bounds = Bounds {
-                start,
-                end,
-                at: self
-                    .timed
-                    .then(|| time_of(lines, start, end, clock))
-                    .flatten(),
-            };
+            let at = self.timed.then(|| clock.at(lines, end)).flatten();
+            let bounds = Bounds { start, end, at };
             if self.holds(&lines[start..end], bounds.at) {
                 return Some(bounds);
             }
             from = end + 1;
+        }
+        if self.timed {
+            clock.at(lines, lines.len());
         }
         None
     }
@@ -109,22 +101,35 @@ fn around(lines: &[u8], from: usize, at: usize) -> (usize, usize) {
     (start, end)
 }
 
-/// A line without a moment has that of the nearest one before it.
-fn time_of(lines: &[u8], start: usize, end: usize, clock: &mut Option<i64>) -> Option<i64> {
-    const LOOK_BACK: usize = 64;
-    let (mut start, mut end) = (start, end);
-    for _ in 0..LOOK_BACK {
-        if let Some(at) = line::moment(&lines[start..end]) {
-            *clock = Some(at.0);
-            break;
-        }
-        if start == 0 {
-            break;
-        }
-        end = start - 1;
-        start = memrchr(b'\n', &lines[..end]).map_or(0, |before| before + 1);
+/// The last moment that was seen. A line without a moment has that of the nearest one before it, however far that is.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    last: Option<i64>,
+    /// Where in the lines the next one begins: nothing before it is looked at again.
+    from: usize,
+}
+
+impl Clock {
+    /// Goes on with other bytes, of which new lines begin at `from`.
+    pub(crate) fn turn(&mut self, from: usize) {
+        self.from = from;
     }
-    *clock
+
+    /// The last moment up to the end of a line.
+    fn at(&mut self, lines: &[u8], end: usize) -> Option<i64> {
+        let mut before = end;
+        while before > self.from {
+            let start = memrchr(b'\n', &lines[self.from..before])
+                .map_or(self.from, |at| self.from + at + 1);
+            if let Some(at) = line::moment(&lines[start..before]) {
+                self.last = Some(at.0);
+                break;
+            }
+            before = start.saturating_sub(1);
+        }
+        self.from = self.from.max((end + 1).min(lines.len()));
+        self.last
+    }
 }
 
 enum Found {
@@ -213,7 +218,7 @@ mod tests {
 
     fn found(query: &Query, sample: &[u8]) -> Vec<&'static [u8]> {
         let filter = Filter::new(query, sample);
-        let (mut from, mut clock, mut found) = (0, None, Vec::new());
+        let (mut from, mut clock, mut found) = (0, Clock::default(), Vec::new());
         while let Some(bounds) = filter.next(LINES, from, &mut clock) {
             found.push(&LINES[bounds.start..bounds.end]);
             from = bounds.end + 1;

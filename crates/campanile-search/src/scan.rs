@@ -2,7 +2,7 @@
 
 use crate::{
     block::Block,
-    filter::{Bounds, Filter, is_blank},
+    filter::{Bounds, Clock, Filter, is_blank},
     line,
     plan::Piece,
     source::{Bytes, More, Unpacker},
@@ -91,8 +91,7 @@ pub(crate) struct Scan {
     given: Option<usize>,
     /// So many lines after the last one are still wanted.
     after: usize,
-    /// The last moment that was seen.
-    clock: Option<i64>,
+    clock: Clock,
     only_count: bool,
 }
 
@@ -104,7 +103,7 @@ impl Scan {
             fresh: 0,
             given: None,
             after: 0,
-            clock: None,
+            clock: Clock::default(),
             only_count,
         })
     }
@@ -152,6 +151,7 @@ impl Scan {
     /// Hands over what is wanted of the lines from `fresh` on.
     fn lines(&mut self, filter: &Filter, block: &[u8], batch: &mut Batch) {
         let mut from = self.fresh;
+        self.clock.turn(from);
         loop {
             let found = filter.next(block, from, &mut self.clock);
             if filter.context > 0 {

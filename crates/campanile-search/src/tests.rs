@@ -102,7 +102,7 @@ fn moments(lines: &[String]) -> Vec<Option<i64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
     fn a_search_finds_what_a_simple_one_finds(
@@ -299,4 +299,23 @@ fn a_place_that_is_not_there_is_an_error() {
             .files,
         0
     );
+}
+
+#[test]
+fn a_line_has_the_moment_of_one_far_before_it_that_was_not_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = vec!["torn a".to_owned(); 24];
+    lines.push(line(47, 24, "a"));
+    lines.extend(vec!["nothing".to_owned(); 40_000]);
+    lines.push("torn a".to_owned());
+    // The last line is no whole line: it is read apart.
+    store(folder.path(), 0, &lines, Store::Plain, false);
+    let query = Query::default()
+        .since(Timestamp(0))
+        .until(Timestamp(48 * SECOND))
+        .text("torn");
+
+    let (found, _) = found(folder.path(), &query);
+
+    assert_eq!(found.values().map(Vec::len).sum::<usize>(), 1);
 }
