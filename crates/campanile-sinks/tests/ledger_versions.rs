@@ -9,10 +9,20 @@ use campanile_sinks::ledger::{Dimension, Ledger, LedgerOptions, Query, Reader};
 use rusqlite::Connection;
 use std::{ops::ControlFlow, path::Path, time::Duration};
 
-const VERSIONS: [&[&str]; 3] = [&[VERSION_1], &[VERSION_1, VERSION_2], &[VERSION_3]];
+const VERSIONS: [&[&str]; 4] = [
+    &[VERSION_1],
+    &[VERSION_1, VERSION_2],
+    &[VERSION_3],
+    &[VERSION_3, VERSION_4],
+];
 
 const VERSION_1: &str = include_str!("ledgers/version_1.sql");
 const VERSION_3: &str = include_str!("ledgers/version_3.sql");
+/// What version 4 brought.
+const VERSION_4: &str = "
+CREATE TABLE outbox(seq INTEGER PRIMARY KEY, call BLOB NOT NULL) STRICT;
+CREATE TABLE cursor(sink TEXT NOT NULL PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 4;";
 /// What version 2 brought.
 const VERSION_2: &str = "
 CREATE TABLE owed(

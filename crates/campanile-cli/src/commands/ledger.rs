@@ -4,24 +4,30 @@ use super::export;
 use crate::{
     Io,
     fault::Fault,
+    moment::Moment,
     settings::Settings,
     table::{Form, Table, grouped},
     text,
 };
-use campanile_core::SCHEMA_VERSION;
-use campanile_sinks::ledger::{LedgerErrorKind, LedgerStats, Reader};
+use campanile_core::{Clock, SCHEMA_VERSION, Timestamp};
+use campanile_sinks::ledger::{self, LedgerErrorKind, LedgerOptions, LedgerStats, Reader};
 use serde_json::json;
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// How long the sums of what is in the ledger may take.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 const EXAMPLES: &str = "\
 Examples:
   campanile ledger dump | jq -r '[.id, .qty] | @tsv'
   campanile ledger verify && echo intact
   campanile ledger export --format csv > calls.csv
+  campanile ledger archive --before 90d
   campanile ledger stats --format json";
 
-/// Dumps, verifies, exports and measures the ledger. It may be written meanwhile.
+/// Dumps, verifies, exports, archives and measures the ledger. It may be written meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Ledger {
@@ -41,6 +47,13 @@ enum What {
         #[arg(long, value_enum)]
         format: export::Form,
     },
+    /// Moves months that ended 35 days ago or earlier into compressed files beside it, which everything still reads. What is
+    /// older than that is refused from then on. It may be written meanwhile.
+    Archive {
+        /// Only months that ended before this moment: RFC 3339, a date (UTC), or 90d, 52w ago.
+        #[arg(long, value_parser = Moment::parse, value_name = "MOMENT")]
+        before: Option<Moment>,
+    },
     /// How much is in it.
     Stats {
         /// How to print it.
@@ -54,6 +67,7 @@ impl Ledger {
         match self.what {
             What::Dump => dump(&settings.reader()?, io),
             What::Verify => verify(settings, io),
+            What::Archive { before } => archive(settings, before, io),
             What::Export { format } => export::run(&settings.reader()?, format, io),
             What::Stats { format } => {
                 let stats = settings.reader()?.stats().map_err(Fault::usage)?;
@@ -83,6 +97,39 @@ fn dump(reader: &Reader, io: &mut Io<'_>) -> Result<(), Fault> {
     });
     written?;
     Fault::damaged(read.map_err(|error| Fault::Failed(error.to_string()))?)
+}
+
+fn archive(settings: &Settings, before: Option<Moment>, io: &mut Io<'_>) -> Result<(), Fault> {
+    let path = settings.ledger_path()?;
+    let now = Timestamp::now();
+    let before = before.map_or(now, |before| before.resolve(now));
+    // Its sums first: reports of whole hours need no archive then.
+    let open = ledger::Ledger::open;
+    let ledger = open(LedgerOptions::new(&path), Clock::system()).map_err(Fault::usage)?;
+    if !ledger.close(PATIENCE) {
+        return Err(Fault::Failed(format!(
+            "{}: it cannot be written",
+            path.display()
+        )));
+    }
+    let done =
+        ledger::archive(&path, before, now).map_err(|error| Fault::Failed(error.to_string()))?;
+    for month in &done {
+        let each = month.bytes as f64 / month.calls.max(1) as f64;
+        let line = format!(
+            "{}: {} calls, {} attempts, {} bytes ({each:.0} a call): {}",
+            month.month,
+            grouped(month.calls),
+            grouped(month.parts),
+            grouped(month.bytes),
+            month.file.display()
+        );
+        writeln!(io.out, "{}", text::clean(&line))?;
+    }
+    match done.len() {
+        0 => Ok(writeln!(io.out, "no month is old enough")?),
+        _ => Ok(()),
+    }
 }
 
 fn verify(settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
@@ -130,6 +177,9 @@ fn table(stats: &LedgerStats, io: &mut Io<'_>) -> Result<(), Fault> {
         ("runs", stats.runs),
         ("crashed runs", stats.crashed_runs),
         ("calls in sums of hours", stats.summed_calls),
+        ("archives", stats.archives),
+        ("archived calls", stats.archived_calls),
+        ("bytes of archives", stats.archive_bytes),
         ("bytes", stats.file_bytes),
         ("bytes of the log", stats.wal_bytes),
     ] {

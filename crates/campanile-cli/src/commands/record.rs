@@ -14,7 +14,7 @@ use campanile_core::{
     Attempt, CallEvent, Clock, Ids, Name, Outcome, SessionId, Span, Tick, Timestamp,
 };
 use campanile_pricing::Book;
-use campanile_sinks::ledger::{Ack, Durability, Entry, Ledger, LedgerOptions};
+use campanile_sinks::ledger::{Ack, Appended, Durability, Entry, Ledger, LedgerOptions};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -72,6 +72,8 @@ struct Recorder {
     waiting: VecDeque<(Ack, String, u64)>,
     /// What the ledger's writer complains of.
     troubles: Receiver<String>,
+    /// Events that were refused: older than what is archived.
+    too_old: u64,
     watch: Watch,
     webhooks: Vec<Webhook>,
     clock: Clock,
@@ -108,11 +110,13 @@ impl Record {
             ids: Ids::random(),
             waiting: VecDeque::new(),
             troubles,
+            too_old: 0,
         };
         let done = work_on(io, Blank::Skip, &mut recorder);
         recorder.look(&mut io.err);
         let path = recorder.ledger.path().display().to_string();
         match recorder.ledger.close(PATIENCE) {
+            true if recorder.too_old > 0 => done.and(Err(Fault::Told(1))),
             true => done,
             false => Err(Fault::Failed(format!(
                 "{path}: not all could be written; what has no `ack` must be sent again"
@@ -152,9 +156,15 @@ impl Work for Recorder {
 impl Recorder {
     /// Waits for all that were handed over, in their order.
     fn acknowledge(&mut self, io: &mut Output<'_>) -> Result<(), Bad> {
-        while let Some((ack, id, qty)) = self.waiting.pop_front() {
+        'each: while let Some((ack, id, qty)) = self.waiting.pop_front() {
             loop {
                 match ack.wait(PATIENCE) {
+                    Some(Ok(answers)) if answers == [Appended::TooOld] => {
+                        self.too_old += 1;
+                        let what = format!("{id}: older than what is archived; it is not counted");
+                        let _ = writeln!(io.err, "campanile: {}", text::clean(&what));
+                        continue 'each;
+                    }
                     Some(Ok(_)) => break,
                     Some(Err(error)) => return Err(Bad::line(format!("{id}: {error}"))),
                     None => self.tell(io),

@@ -331,3 +331,53 @@ fn an_export_has_a_line_for_each_attempt_and_no_formula() {
         ("0.00015", "0.00015")
     );
 }
+
+#[test]
+fn archived_months_are_reported_and_what_is_older_is_refused() {
+    let home = Home::new();
+    let line = |id: &str, at: &str| {
+        format!(r#"{{"id":"{id}","at":"{at}","stage":"llm","usage":{{"input_tokens":5}}}}"#)
+    };
+    let events = [
+        line("a", "2026-01-05T10:00:00Z"),
+        line("b", "2026-02-05T10:30:00Z"),
+    ];
+    home.run_with(&["record"], events.join("\n"), Terminal::default())
+        .good();
+    let before = home.run(&["ledger", "dump"]).good();
+
+    let archived = home.run(&["ledger", "archive"]).good();
+    let again = home.run_with(
+        &["record"],
+        line("c", "2026-01-09T00:00:00Z"),
+        Terminal::default(),
+    );
+
+    assert!(
+        archived.contains("2026-01: 1 calls") && archived.contains("2026-02: 1 calls"),
+        "{archived}"
+    );
+    assert_eq!(home.run(&["ledger", "dump"]).good(), before);
+    assert!(home.run(&["ledger", "verify"]).good().contains("intact"));
+    let report = home.run(&[
+        "report",
+        "--since",
+        "2026-01-01",
+        "--by",
+        "stage",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(json(&report.good())["total"]["calls"], 2);
+    assert_eq!(again.code, 1);
+    assert!(
+        again.err.contains("c: older than what is archived"),
+        "{}",
+        again.err
+    );
+    assert!(!again.out.contains("ack"), "{}", again.out);
+    assert_eq!(
+        home.run(&["ledger", "archive"]).good(),
+        "no month is old enough\n"
+    );
+}

@@ -16,6 +16,8 @@ pub enum Appended {
     Created,
     /// Its id was there before; nothing was changed.
     Exists,
+    /// It began before what is archived: nobody can say whether it was counted. It is not counted now.
+    TooOld,
 }
 
 impl Appended {
@@ -25,6 +27,7 @@ impl Appended {
         match self {
             Appended::Created => "created",
             Appended::Exists => "exists",
+            Appended::TooOld => "too_old",
         }
     }
 }

@@ -146,6 +146,8 @@ pub struct LedgerState {
     pub skipped: u64,
     /// Turns and other events that sum nothing, which did not fit.
     pub dropped: u64,
+    /// Calls and usage that began before what is archived, and could not be told apart from what is there.
+    pub refused: u64,
     /// Bytes that wait.
     pub waiting_bytes: u64,
     /// Transactions.

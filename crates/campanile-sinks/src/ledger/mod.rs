@@ -32,6 +32,7 @@
 
 mod ack;
 mod alerts;
+mod archive;
 mod buffer;
 mod codec;
 mod error;
@@ -59,6 +60,7 @@ mod writer;
 
 pub use ack::{Ack, Appended, NotWritten};
 pub use alerts::{AlertBook, Owed, Target};
+pub use archive::{Archived, archive};
 pub use buffer::LedgerState;
 pub use error::{LedgerError, LedgerErrorKind};
 pub use forget::{Forgotten, forget};

@@ -1,5 +1,6 @@
 //! Reading a ledger, while others write it or when nobody does.
 
+mod archives;
 mod call;
 mod census;
 mod errors;
@@ -22,6 +23,7 @@ pub use report::{Report, ReportRow};
 pub use session::{LedgerTurn, SessionDetail, SessionRow, TurnSegment};
 pub use stats::LedgerStats;
 
+pub(super) use archives::{Archive, archives, horizon};
 pub(super) use call::by_id;
 pub(super) use fold::folds;
 pub(super) use scan::{RawCall, RawPart, columns, scan};
@@ -29,9 +31,7 @@ pub(super) use scan::{RawCall, RawPart, columns, scan};
 use call::each_call;
 use errors::failure_groups;
 use failed::{each_failed, newest, sessions_ending};
-use latency::latency;
-use report::report;
-use session::{session_rows, turns};
+use session::{SessionRows, session_rows, turns};
 
 use super::{
     LedgerError, LedgerErrorKind, log, run, schema,
@@ -41,6 +41,8 @@ use super::{
 use campanile_core::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use std::{
+    cell::RefCell,
+    collections::BTreeMap,
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -50,6 +52,8 @@ use std::{
 pub struct Reader {
     pub(super) conn: Connection,
     pub(super) path: PathBuf,
+    /// Archives that were unpacked, by month.
+    opened: RefCell<BTreeMap<String, Connection>>,
 }
 
 impl Reader {
@@ -83,6 +87,7 @@ impl Reader {
         Ok(Self {
             conn,
             path: path.to_owned(),
+            opened: RefCell::default(),
         })
     }
 
@@ -108,11 +113,10 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn report(&self, query: &Query) -> Result<Report, LedgerError> {
-        self.view(|conn, version| {
-            let mut report = report(conn, version, query)?;
-            report.damaged += self.lost_frames(conn);
-            Ok(report)
-        })
+        let mut draft = report::Draft::default();
+        self.each_file(query, true, report::Draft::read, |more| draft.add(more))?;
+        draft.damaged += self.lost_frames();
+        Ok(draft.end(query))
     }
 
     /// How long calls took by the dimensions of `query`, and turns: sketches with a stated error.
@@ -121,11 +125,10 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn latency(&self, query: &Query) -> Result<Latency, LedgerError> {
-        self.view(|conn, version| {
-            let mut latency = latency(conn, version, query)?;
-            latency.damaged += self.lost_frames(conn);
-            Ok(latency)
-        })
+        let mut draft = latency::Draft::default();
+        self.each_file(query, true, latency::Draft::read, |more| draft.add(more))?;
+        draft.damaged += self.lost_frames();
+        Ok(draft.end(query))
     }
 
     /// Sessions, the latest first. Calls that belong to none are not among them.
@@ -134,7 +137,13 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn sessions(&self, query: &Query) -> Result<Vec<SessionRow>, LedgerError> {
-        self.view(|conn, version| session_rows(conn, version, query))
+        self.session_rows(query).map(SessionRows::end)
+    }
+
+    fn session_rows(&self, query: &Query) -> Result<SessionRows, LedgerError> {
+        let mut rows = SessionRows::default();
+        self.each_file(query, false, session_rows, |more| rows.add(more))?;
+        Ok(rows)
     }
 
     /// One session with its calls and turns; `None` where there is none of that id.
@@ -143,23 +152,30 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn session(&self, id: &str) -> Result<Option<SessionDetail>, LedgerError> {
-        self.view(|conn, version| {
-            let query = Query::default().session(id);
-            let Some(session) = session_rows(conn, version, &query)?.into_iter().next() else {
-                return Ok(None);
-            };
-            let mut call_list = Vec::new();
-            each_call(conn, version, &query, |call| {
-                call_list.push(call);
+        let query = Query::default().session(id);
+        let Some(session) = self.session_rows(&query)?.end().into_iter().next() else {
+            return Ok(None);
+        };
+        let (mut call_list, mut turn_list) = (Vec::new(), Vec::new());
+        let read = |conn: &Connection, version: i64, query: &Query| {
+            let mut calls = Vec::new();
+            each_call(conn, version, query, |call| {
+                calls.push(call);
                 ControlFlow::Continue(())
             })?;
-            call_list.sort_by_key(|call| call.started_at);
-            Ok(Some(SessionDetail {
-                session,
-                turn_list: turns(conn, id)?,
-                call_list,
-            }))
-        })
+            Ok((calls, turns(conn, query, id)?))
+        };
+        self.each_file(&query, false, read, |(calls, turns)| {
+            call_list.extend(calls);
+            turn_list.extend(turns);
+        })?;
+        call_list.sort_by_key(|call| call.started_at);
+        turn_list.sort_by_key(|turn| turn.turn);
+        Ok(Some(SessionDetail {
+            session,
+            turn_list,
+            call_list,
+        }))
     }
 
     /// Hands every call of `query` to `each`, in the order of their ids, until it breaks. Returns how many rows were
@@ -171,9 +187,20 @@ impl Reader {
     pub fn calls(
         &self,
         query: &Query,
-        each: impl FnMut(LedgerCall) -> ControlFlow<()>,
+        mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
     ) -> Result<u64, LedgerError> {
-        self.view(|conn, version| each_call(conn, version, query, each))
+        let (mut damaged, mut flow) = (0, ControlFlow::Continue(()));
+        let read = |conn: &Connection, version: i64, query: &Query| {
+            if flow.is_break() {
+                return Ok(0);
+            }
+            each_call(conn, version, query, |call| {
+                flow = each(call);
+                flow
+            })
+        };
+        self.each_file(query, false, read, |more| damaged += more)?;
+        Ok(damaged)
     }
 
     /// Hands everything that is counted to `each`, one JSON object an event, with `id` and `qty`. Sums of calls that
@@ -186,26 +213,34 @@ impl Reader {
         &self,
         mut each: impl FnMut(&serde_json::Value) -> ControlFlow<()>,
     ) -> Result<u64, LedgerError> {
-        self.view(|conn, version| {
-            let mut flow = ControlFlow::Continue(());
-            let damaged = each_call(conn, version, &Query::default(), |call| {
+        let (mut damaged, mut flow) = (0, ControlFlow::Continue(()));
+        let read = |conn: &Connection, version: i64, query: &Query| {
+            if flow.is_break() {
+                return Ok(0);
+            }
+            let damaged = each_call(conn, version, query, |call| {
                 flow = each(&serde_json::to_value(&call).unwrap_or_default());
                 flow
             })?;
             let names = Dictionary::names(conn)?;
-            for fold in folds(conn)? {
+            for fold in folds(conn)?
+                .iter()
+                .filter(|fold| query.is_in(fold.place.at))
+            {
                 if flow.is_break() {
                     break;
                 }
                 flow = each(&fold.to_json(&names));
             }
-            Ok(damaged + self.lost_frames(conn))
-        })
+            Ok(damaged)
+        };
+        self.each_file(&Query::default(), false, read, |more| damaged += more)?;
+        Ok(damaged + self.lost_frames())
     }
 
     /// How many frames of SQLite's log cannot be read, where nobody writes it: what they held is missing.
-    fn lost_frames(&self, conn: &Connection) -> u64 {
-        if run::any_alive(conn, &self.path).unwrap_or(false) {
+    fn lost_frames(&self) -> u64 {
+        if run::any_alive(&self.conn, &self.path).unwrap_or(false) {
             return 0;
         }
         match log::check(&wal_path(&self.path)) {
@@ -220,7 +255,25 @@ impl Reader {
     ///
     /// When the file cannot be read.
     pub fn errors(&self, query: &Query) -> Result<Vec<FailureGroup>, LedgerError> {
-        self.view(|conn, _| failure_groups(conn, query))
+        let mut groups: BTreeMap<String, FailureGroup> = BTreeMap::new();
+        let read = |conn: &Connection, _: i64, query: &Query| failure_groups(conn, query);
+        self.each_file(query, false, read, |list| {
+            for group in list {
+                match groups.get_mut(&group.fingerprint) {
+                    Some(known) => known.add(group),
+                    None => drop(groups.insert(group.fingerprint.clone(), group)),
+                }
+            }
+        })?;
+        let mut list: Vec<_> = groups.into_values().collect();
+        // Archives have no texts.
+        self.view(|conn, _| {
+            let names = Dictionary::names(conn)?;
+            list.iter_mut()
+                .try_for_each(|group| group.read_texts(conn, &names))
+        })?;
+        list.sort_by(|a, b| (b.count, &a.fingerprint).cmp(&(a.count, &b.fingerprint)));
+        Ok(list)
     }
 
     /// Hands each failed call of `query` to `each`, in the order in which they were opened, until it breaks: those with this
@@ -233,9 +286,20 @@ impl Reader {
         &self,
         query: &Query,
         fingerprint: Option<&str>,
-        each: impl FnMut(LedgerCall) -> ControlFlow<()>,
+        mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
     ) -> Result<u64, LedgerError> {
-        self.view(|conn, _| each_failed(conn, query, fingerprint, each))
+        let (mut damaged, mut flow) = (0, ControlFlow::Continue(()));
+        let read = |conn: &Connection, _: i64, query: &Query| {
+            if flow.is_break() {
+                return Ok(0);
+            }
+            each_failed(conn, query, fingerprint, |call| {
+                flow = each(call);
+                flow
+            })
+        };
+        self.each_file(query, false, read, |more| damaged += more)?;
+        Ok(damaged)
     }
 
     /// When the newest call was opened, of those that are over; `None` where there is none.
@@ -263,13 +327,22 @@ impl Reader {
     ///
     /// When not even that can be read.
     pub fn verify(&self) -> Result<Vec<Problem>, LedgerError> {
-        self.view(|conn, version| {
+        let mut problems = self.view(|conn, version| {
             let mut problems = verify::verify(conn, version)?;
             if !run::any_alive(conn, &self.path).unwrap_or(false) {
                 verify::log(&wal_path(&self.path), &mut problems);
             }
             Ok(problems)
-        })
+        })?;
+        // Where the list itself is damaged, that is among the problems already.
+        for archive in self.view(archives).unwrap_or_default() {
+            let found = self
+                .ask(&archive, verify::verify)
+                .unwrap_or_else(|error| vec![Problem::of_file(&archive.file, error.to_string())]);
+            let found = found.into_iter();
+            problems.extend(found.map(|problem| problem.inside(&archive.file)));
+        }
+        Ok(problems)
     }
 
     /// How large it is.
@@ -284,6 +357,7 @@ impl Reader {
                 conn.query_row(sql, [], |row| row.get::<_, i64>(0))
                     .map(i64::unsigned_abs)
             };
+            let archives = archives(conn, version)?;
             Ok(LedgerStats {
                 version,
                 calls: count("SELECT coalesce(sum(calls), 0) FROM day")?,
@@ -299,6 +373,13 @@ impl Reader {
                     ..schema::SUMMED => 0,
                     _ => stats::summed_calls(conn)?,
                 },
+                archives: archives.len() as u64,
+                archived_calls: archives.iter().map(|archive| archive.calls).sum(),
+                archived_parts: archives.iter().map(|archive| archive.parts).sum(),
+                archive_bytes: archives
+                    .iter()
+                    .map(|archive| size(&self.path.with_file_name(&archive.file)))
+                    .sum(),
                 file_bytes: size(&self.path),
                 wal_bytes: size(&wal_path(&self.path)),
             })

@@ -12,6 +12,9 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 /// The version that brought sums of hours.
 pub(super) const SUMMED: i64 = 3;
 
+/// The version that brought archives.
+pub(super) const ARCHIVED: i64 = 5;
+
 /// How long SQLite waits for another writer before it says that it is busy.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -19,11 +22,12 @@ const BUSY: Duration = Duration::from_secs(2);
 type Step = (&'static str, fn(&Connection) -> rusqlite::Result<()>);
 
 /// Steps from an empty file to the tables of today. A step is never changed once it was released.
-const MIGRATIONS: [Step; 4] = [
+const MIGRATIONS: [Step; 5] = [
     (VERSION_1, |_| Ok(())),
     (VERSION_2, |_| Ok(())),
     (VERSION_3, super::fill::version_3),
     (VERSION_4, |_| Ok(())),
+    (VERSION_5, |_| Ok(())),
 ];
 
 const VERSION_1: &str = r"
@@ -134,9 +138,20 @@ CREATE TABLE outbox(seq INTEGER PRIMARY KEY, call BLOB NOT NULL) STRICT;
 CREATE TABLE cursor(sink TEXT NOT NULL PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
+const VERSION_5: &str = r"
+-- Months that were moved into files: each UTC month before the last one is there, or had nothing.
+CREATE TABLE archive(
+  month TEXT NOT NULL PRIMARY KEY, first INTEGER NOT NULL, until INTEGER NOT NULL, file TEXT NOT NULL,
+  calls INTEGER NOT NULL, parts INTEGER NOT NULL, crc INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Which of them a session has something in.
+CREATE TABLE shelved(session INTEGER NOT NULL, month TEXT NOT NULL, PRIMARY KEY(session, month)) STRICT, WITHOUT ROWID;
+";
+
 /// Tables whose rows carry a checksum of all their other columns, as the last one, what names a row of them, and the
 /// version that brought them.
-pub(super) const SEALED: [(&str, &str, i64); 13] = [
+pub(super) const SEALED: [(&str, &str, i64); 14] = [
     ("name", "id", 1),
     ("session", "name", 1),
     ("call", "hex(id)", 1),
@@ -150,6 +165,7 @@ pub(super) const SEALED: [(&str, &str, i64); 13] = [
     ("slice", "id", 3),
     ("visit", "session || '/' || block", 3),
     ("turn_hour", "hour", 3),
+    ("archive", "month", 5),
 ];
 
 /// The UTC day of a moment, from 1970-01-01.
@@ -274,7 +290,7 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Connection, Le
     check(&conn, path)?;
     let sync = durability.synchronous();
     conn.execute_batch(&format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {sync}; PRAGMA cache_size = -8192;
+        "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = {sync}; PRAGMA cache_size = -8192;
          PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 2000;"
     ))
     .map_err(sql)?;

@@ -44,6 +44,8 @@ pub(crate) struct Store {
     touched: Vec<i64>,
     seen_at: i64,
     durability: Durability,
+    /// Entries that came too late, since it was opened.
+    refused: u64,
 }
 
 impl Store {
@@ -57,7 +59,13 @@ impl Store {
             touched: Vec::new(),
             seen_at: 0,
             durability,
+            refused: 0,
         }
+    }
+
+    /// Entries that came too late for what is archived, since this was asked last.
+    pub(crate) fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
     }
 
     /// Hours whose calls the last transaction was about.
@@ -109,12 +117,13 @@ impl Store {
                 if kind.is_about_calls() {
                     tx.calls(&mut calls)?;
                 }
+                let before = tx.refused;
                 let created = tx.entry(kind, payload)?;
                 if kind.is_acknowledged() {
-                    appended.push(if created {
-                        Appended::Created
-                    } else {
-                        Appended::Exists
+                    appended.push(match (created, tx.refused > before) {
+                        (true, _) => Appended::Created,
+                        (false, false) => Appended::Exists,
+                        (false, true) => Appended::TooOld,
                     });
                 }
             }
@@ -123,6 +132,7 @@ impl Store {
         for fold in &batch.folds {
             tx.fold(fold)?;
         }
+        let refused = tx.refused;
         self.touched = tx.end()?;
         // Good enough for when a run was last alive, without a page of its own in each transaction.
         if now.saturating_sub(self.seen_at) > 1_000_000 {
@@ -132,6 +142,7 @@ impl Store {
             self.seen_at = now;
         }
         self.conn.execute_batch("COMMIT")?;
+        self.refused += refused;
         Ok(appended)
     }
 }

@@ -225,9 +225,11 @@ impl Writer {
             .flat_map(|chunk| chunk.slots.iter().cloned())
             .collect();
         let mut buffer = self.shared.lock();
+        let refused = self.store.as_mut().map_or(0, Store::take_refused);
         let hours = self.store.as_ref().map_or(&[][..], Store::touched_hours);
         buffer.written(batch, hours);
         buffer.state.degraded = None;
+        buffer.state.refused += refused;
         drop(buffer);
         self.shared.done.notify_all();
         for (slot, count) in slots {

@@ -3,7 +3,7 @@
 use super::query::{Filter, Query};
 use crate::ledger::{row::FailureRow, store::Dictionary};
 use campanile_core::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -33,6 +33,48 @@ pub struct FailureGroup {
     pub backtrace: Option<String>,
 }
 
+impl FailureGroup {
+    /// Adds those of another file.
+    pub(super) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.first_at = self.first_at.min(other.first_at);
+        self.last_at = self.last_at.max(other.last_at);
+        for stage in other.stages {
+            if !self.stages.contains(&stage) {
+                self.stages.push(stage);
+            }
+        }
+    }
+
+    /// Reads what stands once for all that failed so.
+    pub(super) fn read_texts(
+        &mut self,
+        conn: &Connection,
+        names: &Dictionary,
+    ) -> rusqlite::Result<()> {
+        type Texts = (u8, Option<i64>, String, Option<String>);
+        let sql = "SELECT kind, code, chain, backtrace FROM failure WHERE id = ?1";
+        let texts: Option<Texts> = conn
+            .prepare_cached(sql)?
+            .query_row([names.id(&self.fingerprint)], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .optional()?;
+        let Some((kind, code, chain, backtrace)) = texts else {
+            return Ok(());
+        };
+        let row = FailureRow {
+            kind,
+            ..FailureRow::default()
+        };
+        self.kind = row.kind_name();
+        self.code = code.and_then(|id| names.get(id)).map(str::to_owned);
+        self.chain = serde_json::from_str(&chain).unwrap_or_default();
+        self.backtrace = backtrace;
+        Ok(())
+    }
+}
+
 pub(super) fn failure_groups(
     conn: &Connection,
     query: &Query,
@@ -56,34 +98,22 @@ pub(super) fn failure_groups(
             }
         }
     }
-    let mut texts =
-        conn.prepare("SELECT kind, code, chain, backtrace FROM failure WHERE id = ?1")?;
     let mut list = Vec::new();
     for (id, (count, first, last, stages)) in groups {
-        type Texts = (u8, Option<i64>, String, Option<String>);
-        let texts: Option<Texts> =
-            rusqlite::OptionalExtension::optional(texts.query_row([id], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            }))?;
-        let (kind, code, chain, backtrace) = texts.unwrap_or_default();
-        list.push(FailureGroup {
+        let stages = stages.into_iter().filter_map(|stage| word(Some(stage)));
+        let mut group = FailureGroup {
             fingerprint: word(Some(id)).unwrap_or_default(),
-            kind: FailureRow {
-                kind,
-                ..FailureRow::default()
-            }
-            .kind_name(),
-            code: word(code),
+            kind: FailureRow::default().kind_name(),
+            code: None,
             count,
             first_at: Timestamp(first),
             last_at: Timestamp(last),
-            stages: stages
-                .into_iter()
-                .filter_map(|stage| word(Some(stage)))
-                .collect(),
-            chain: serde_json::from_str(&chain).unwrap_or_default(),
-            backtrace,
-        });
+            stages: stages.collect(),
+            chain: Vec::new(),
+            backtrace: None,
+        };
+        group.read_texts(conn, &names)?;
+        list.push(group);
     }
     list.sort_by(|a, b| (b.count, &a.fingerprint).cmp(&(a.count, &b.fingerprint)));
     Ok(list)

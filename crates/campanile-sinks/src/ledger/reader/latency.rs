@@ -128,56 +128,77 @@ impl Tally for Spent<'_> {
     }
 }
 
-pub(super) fn latency(conn: &Connection, version: i64, query: &Query) -> rusqlite::Result<Latency> {
-    let names = Dictionary::names(conn)?;
-    let mut answer = Latency {
-        by: query.by.clone(),
-        rows: Vec::new(),
-        total: LatencyRow::default(),
-        turns: TurnLatency::default(),
-        turn_hours: Vec::new(),
-        damaged: 0,
-    };
-    let Some(filter) = Filter::of(conn, query, &names)? else {
-        return Ok(answer);
-    };
-    let mut spent = Spent {
-        filter: &filter,
-        words: Words::default(),
-        groups: Groups::default(),
-    };
-    let damage = Plan::of(conn, version, query)?.run(conn, &filter, &mut spent)?;
-    let mut total = (0, Times::default());
-    for (calls, times) in &spent.groups.sums {
-        total.0 += calls;
-        total.1.absorb(times);
-    }
-    let sessions = match query.by.contains(&Dimension::Session) {
-        true => Dictionary::sessions(conn)?,
-        false => Dictionary::default(),
-    };
-    if !query.by.is_empty() {
-        let rows = spent.groups.keys.iter().zip(&spent.groups.sums);
+/// Times that are not all: by the texts of their keys, so that those of several files add up.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    rows: BTreeMap<Vec<String>, (u64, Times)>,
+    hours: BTreeMap<i64, TurnSum>,
+    pub(super) damaged: u64,
+}
+
+impl Draft {
+    pub(super) fn read(conn: &Connection, version: i64, query: &Query) -> rusqlite::Result<Self> {
+        let names = Dictionary::names(conn)?;
+        let Some(filter) = Filter::of(conn, query, &names)? else {
+            return Ok(Self::default());
+        };
+        let mut spent = Spent {
+            filter: &filter,
+            words: Words::default(),
+            groups: Groups::default(),
+        };
+        let damage = Plan::of(conn, version, query)?.run(conn, &filter, &mut spent)?;
+        let sessions = match query.by.contains(&Dimension::Session) {
+            true => Dictionary::sessions(conn)?,
+            false => Dictionary::default(),
+        };
+        let rows = spent.groups.keys.iter().zip(spent.groups.sums);
         let rows = rows.map(|(key, sum)| {
             let keys = key_texts(key, &query.by, &names, &sessions, &spent.words);
-            LatencyRow::of(keys, sum)
+            (keys, sum)
         });
-        answer.rows = rows.collect();
-        answer.rows.sort_unstable_by(|a, b| a.keys.cmp(&b.keys));
+        Ok(Self {
+            rows: rows.collect(),
+            hours: turn_hours(conn, version, &filter, &names)?,
+            damaged: damage.calls + damage.parts,
+        })
     }
-    answer.total = LatencyRow::of(Vec::new(), &total);
-    answer.damaged = damage.calls + damage.parts;
-    let hours = turn_hours(conn, version, &filter, &names)?;
-    let mut all = TurnSum::default();
-    for sum in hours.values() {
-        all.absorb(sum);
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.damaged += other.damaged;
+        for (keys, (calls, times)) in other.rows {
+            let mine = self.rows.entry(keys).or_default();
+            mine.0 += calls;
+            mine.1.absorb(&times);
+        }
+        for (hour, sum) in other.hours {
+            self.hours.entry(hour).or_default().absorb(&sum);
+        }
     }
-    answer.turns = all.into();
-    let hours = hours.into_iter();
-    answer.turn_hours = hours
-        .map(|(hour, sum)| (hour.saturating_mul(HOUR_US), sum.into()))
-        .collect();
-    Ok(answer)
+
+    pub(super) fn end(self, query: &Query) -> Latency {
+        let mut total = (0, Times::default());
+        for (calls, times) in self.rows.values() {
+            total.0 += calls;
+            total.1.absorb(times);
+        }
+        let mut turns = TurnSum::default();
+        self.hours.values().for_each(|sum| turns.absorb(sum));
+        let rows = self.rows.iter().filter(|_| !query.by.is_empty());
+        let hours = self.hours.into_iter();
+        Latency {
+            by: query.by.clone(),
+            rows: rows
+                .map(|(keys, sum)| LatencyRow::of(keys.clone(), sum))
+                .collect(),
+            total: LatencyRow::of(Vec::new(), &total),
+            turns: turns.into(),
+            turn_hours: hours
+                .map(|(hour, sum)| (hour.saturating_mul(HOUR_US), sum.into()))
+                .collect(),
+            damaged: self.damaged,
+        }
+    }
 }
 
 /// Turns by hour: whole hours from their sums, the others one by one.

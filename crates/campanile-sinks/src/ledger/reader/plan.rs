@@ -167,6 +167,11 @@ impl Plan {
         joined
     }
 
+    /// Whether sums alone answer it.
+    pub(super) fn is_summed(&self) -> bool {
+        self.holes.as_ref().is_some_and(HashMap::is_empty)
+    }
+
     /// Whether a call has to be looked at: it is in no slice.
     fn leaves(&self, call: &RawCall) -> bool {
         let Some(holes) = &self.holes else {

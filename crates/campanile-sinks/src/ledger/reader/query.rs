@@ -50,6 +50,8 @@ pub struct Query {
     outcome: Option<Outcome>,
     label: Option<String>,
     labelled: Option<(String, String)>,
+    /// What began before is in archives, whatever is left of it here.
+    floor: Option<Timestamp>,
 }
 
 impl Query {
@@ -113,28 +115,65 @@ impl Query {
         self
     }
 
+    /// The same question to a ledger whose calls before `floor` are in archives.
+    pub(super) fn above(&self, floor: i64) -> Self {
+        let floor = (floor > i64::MIN).then_some(Timestamp(floor));
+        Self {
+            floor,
+            ..self.clone()
+        }
+    }
+
+    /// The same question about the time from `first` to before `end`.
+    pub(super) fn within(&self, first: i64, end: i64) -> Self {
+        let mut query = self.clone();
+        query.since = Some(Timestamp(query.first().max(first)));
+        query.until = Some(query.until.unwrap_or(Timestamp(end)).min(Timestamp(end)));
+        query
+    }
+
+    /// The first moment that is asked for.
+    fn first(&self) -> i64 {
+        let first = self.since.max(self.floor);
+        first.map_or(i64::MIN, Timestamp::micros)
+    }
+
+    /// Its first moment, and the first one behind it, where there is one.
+    pub(super) fn range(&self) -> (Option<i64>, Option<i64>) {
+        (
+            self.since.map(Timestamp::micros),
+            self.until.map(Timestamp::micros),
+        )
+    }
+
+    pub(super) fn session_name(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// Whether a turn or a call that began then is to be looked for here.
+    pub(super) fn is_kept(&self, at: i64) -> bool {
+        self.floor.is_none_or(|floor| at >= floor.micros())
+    }
+
     pub(super) fn is_in(&self, at: i64) -> bool {
-        self.since.is_none_or(|since| at >= since.micros())
-            && self.until.is_none_or(|until| at < until.micros())
+        at >= self.first() && self.until.is_none_or(|until| at < until.micros())
     }
 
     /// Whether nothing between these moments is asked for.
     pub(super) fn is_outside(&self, first: i64, last: i64) -> bool {
-        self.since.is_some_and(|since| last < since.micros())
-            || self.until.is_some_and(|until| first >= until.micros())
+        last < self.first() || self.until.is_some_and(|until| first >= until.micros())
     }
 
     /// Whether everything from `first` to before `end` is asked for.
     pub(super) fn has_all(&self, first: i64, end: i64) -> bool {
-        self.since.is_none_or(|since| first >= since.micros())
-            && self.until.is_none_or(|until| end <= until.micros())
+        first >= self.first() && self.until.is_none_or(|until| end <= until.micros())
     }
 
     /// The first and the last hour that may hold what is asked for.
     pub(super) fn hours(&self) -> (i64, i64) {
         let hour = |at: Timestamp| hour_of(at.micros());
         (
-            self.since.map_or(i64::MIN, hour),
+            self.since.max(self.floor).map_or(i64::MIN, hour),
             self.until.map_or(i64::MAX, hour),
         )
     }

@@ -13,6 +13,7 @@ use crate::ledger::{
 use campanile_core::{Cost, Timing, Usage};
 use rusqlite::Connection;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Sums by the dimensions of a query.
 #[derive(Clone, Debug, Serialize)]
@@ -106,46 +107,61 @@ impl Tally for Sums<'_> {
     }
 }
 
-pub(super) fn report(conn: &Connection, version: i64, query: &Query) -> rusqlite::Result<Report> {
-    let names = Dictionary::names(conn)?;
-    let mut report = Report {
-        by: query.by.clone(),
-        rows: Vec::new(),
-        total: ReportRow::of(Vec::new(), &Sum::default()),
-        damaged: 0,
-    };
-    let Some(filter) = Filter::of(conn, query, &names)? else {
-        return Ok(report);
-    };
-    let mut sums = Sums {
-        filter: &filter,
-        words: Words::default(),
-        groups: Groups::default(),
-    };
-    let damage = Plan::of(conn, version, query)?.run(conn, &filter, &mut sums)?;
-    for fold in folds(conn)? {
-        if filter.takes(&fold.place) {
-            sums.many(&fold.place, &fold.sum, &Times::default());
+/// A report that is not over: sums by the texts of their keys, so that those of several files add up.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    rows: BTreeMap<Vec<String>, Sum>,
+    pub(super) damaged: u64,
+}
+
+impl Draft {
+    pub(super) fn read(conn: &Connection, version: i64, query: &Query) -> rusqlite::Result<Self> {
+        let names = Dictionary::names(conn)?;
+        let Some(filter) = Filter::of(conn, query, &names)? else {
+            return Ok(Self::default());
+        };
+        let mut sums = Sums {
+            filter: &filter,
+            words: Words::default(),
+            groups: Groups::default(),
+        };
+        let damage = Plan::of(conn, version, query)?.run(conn, &filter, &mut sums)?;
+        for fold in folds(conn)? {
+            if filter.takes(&fold.place) {
+                sums.many(&fold.place, &fold.sum, &Times::default());
+            }
+        }
+        let sessions = match query.by.contains(&Dimension::Session) {
+            true => Dictionary::sessions(conn)?,
+            false => Dictionary::default(),
+        };
+        let mut draft = Self {
+            damaged: damage.calls + damage.parts,
+            ..Self::default()
+        };
+        for (key, sum) in sums.groups.keys.iter().zip(&sums.groups.sums) {
+            let keys = key_texts(key, &query.by, &names, &sessions, &sums.words);
+            draft.rows.entry(keys).or_default().absorb(sum);
+        }
+        Ok(draft)
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.damaged += other.damaged;
+        for (keys, sum) in other.rows {
+            self.rows.entry(keys).or_default().absorb(&sum);
         }
     }
-    let mut total = Sum::default();
-    for sum in &sums.groups.sums {
-        total.absorb(sum);
+
+    pub(super) fn end(self, query: &Query) -> Report {
+        let mut total = Sum::default();
+        self.rows.values().for_each(|sum| total.absorb(sum));
+        let rows = self.rows.into_iter().filter(|_| !query.by.is_empty());
+        Report {
+            by: query.by.clone(),
+            rows: rows.map(|(keys, sum)| ReportRow::of(keys, &sum)).collect(),
+            total: ReportRow::of(Vec::new(), &total),
+            damaged: self.damaged,
+        }
     }
-    let sessions = match query.by.contains(&Dimension::Session) {
-        true => Dictionary::sessions(conn)?,
-        false => Dictionary::default(),
-    };
-    if !query.by.is_empty() {
-        let rows = sums.groups.keys.iter().zip(&sums.groups.sums);
-        let rows = rows.map(|(key, sum)| {
-            let keys = key_texts(key, &query.by, &names, &sessions, &sums.words);
-            ReportRow::of(keys, sum)
-        });
-        report.rows = rows.collect();
-        report.rows.sort_unstable_by(|a, b| a.keys.cmp(&b.keys));
-    }
-    report.total = ReportRow::of(Vec::new(), &total);
-    report.damaged = damage.calls + damage.parts;
-    Ok(report)
 }

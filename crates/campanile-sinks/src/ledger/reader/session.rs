@@ -96,7 +96,11 @@ pub struct TurnSegment {
     pub span_us: u64,
 }
 
-pub(super) fn turns(conn: &Connection, session: &str) -> rusqlite::Result<Vec<LedgerTurn>> {
+pub(super) fn turns(
+    conn: &Connection,
+    query: &Query,
+    session: &str,
+) -> rusqlite::Result<Vec<LedgerTurn>> {
     let names = Dictionary::names(conn)?;
     let sql = "SELECT session, turn, at, run, body, crc FROM turn
                WHERE session = (SELECT id FROM session WHERE name = ?1) ORDER BY turn";
@@ -109,8 +113,11 @@ pub(super) fn turns(conn: &Connection, session: &str) -> rusqlite::Result<Vec<Le
             continue;
         }
         let body = row.get_ref(4)?.as_blob()?;
-        if let Some(detail) = TurnDetail::unpack(&mut Unpack(body), &&names) {
-            turns.push(turn_row(row.get(1)?, row.get(2)?, &detail));
+        let at: i64 = row.get(2)?;
+        if let Some(detail) = TurnDetail::unpack(&mut Unpack(body), &&names)
+            && query.is_kept(at)
+        {
+            turns.push(turn_row(row.get(1)?, at, &detail));
         }
     }
     Ok(turns)
@@ -139,10 +146,10 @@ pub(super) fn session_rows(
     conn: &Connection,
     version: i64,
     query: &Query,
-) -> rusqlite::Result<Vec<SessionRow>> {
+) -> rusqlite::Result<SessionRows> {
     let names = Dictionary::names(conn)?;
     let Some(filter) = Filter::of(conn, query, &names)? else {
-        return Ok(Vec::new());
+        return Ok(SessionRows::default());
     };
     let mut sums: HashMap<i64, (i64, Sum)> = HashMap::new();
     walk(conn, version, &filter, |call, parts| {
@@ -158,13 +165,13 @@ pub(super) fn session_rows(
         }
         ControlFlow::Continue(())
     })?;
-    let turns = turn_counts(conn, filter.session, &names)?;
+    let turns = turn_counts(conn, &filter, &names)?;
     let sql = "SELECT id, name, run, started_at, ended_at, reason, totals, crc FROM session
                WHERE ?1 IS NULL OR id = ?1";
     let mut statement = conn.prepare(sql)?;
     let mut read = statement.query([filter.session])?;
     let mut seal = Seal::default();
-    let mut rows = Vec::new();
+    let mut rows = SessionRows::default();
     while let Some(row) = read.next()? {
         let id: i64 = row.get(0)?;
         let sum = sums.remove(&id);
@@ -174,11 +181,50 @@ pub(super) fn session_rows(
             sum.is_some() || (!query.is_about_calls() && began.is_some_and(|at| query.is_in(at)));
         if wanted && seal.holds(row, 7)? {
             let turns = turns.get(&id).copied().unwrap_or_default();
-            rows.push(session_row(row, sum, turns, &names)?);
+            rows.one(session_row(row, sum, turns, &names)?);
         }
     }
-    rows.sort_by(|a, b| (b.started_at, &b.session).cmp(&(a.started_at, &a.session)));
     Ok(rows)
+}
+
+/// Sessions by their ids, with sums that those of other files can be added to.
+#[derive(Debug, Default)]
+pub(super) struct SessionRows(BTreeMap<String, (SessionRow, Sum)>);
+
+impl SessionRows {
+    fn one(&mut self, (row, sum): (SessionRow, Sum)) {
+        let Some((mine, all)) = self.0.get_mut(&row.session) else {
+            self.0.insert(row.session.clone(), (row, sum));
+            return;
+        };
+        mine.started_at = match (mine.started_at, row.started_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        mine.ended_at = mine.ended_at.max(row.ended_at);
+        mine.reason = mine.reason.take().or(row.reason);
+        mine.turns += row.turns;
+        mine.interrupted += row.interrupted;
+        if mine.totals.is_empty() {
+            mine.totals = row.totals;
+        }
+        all.absorb(&sum);
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        other.0.into_values().for_each(|row| self.one(row));
+    }
+
+    /// The latest first.
+    pub(super) fn end(self) -> Vec<SessionRow> {
+        let rows = self.0.into_values().map(|(mut row, sum)| {
+            row.sum = ReportRow::of(Vec::new(), &sum);
+            row
+        });
+        let mut rows: Vec<SessionRow> = rows.collect();
+        rows.sort_by(|a, b| (b.started_at, &b.session).cmp(&(a.started_at, &a.session)));
+        rows
+    }
 }
 
 fn session_row(
@@ -186,7 +232,7 @@ fn session_row(
     sum: Option<(i64, Sum)>,
     (turns, interrupted): (u64, u64),
     names: &Dictionary,
-) -> rusqlite::Result<SessionRow> {
+) -> rusqlite::Result<(SessionRow, Sum)> {
     let began: Option<i64> = row.get(3)?;
     let reason: Option<i64> = row.get(5)?;
     let totals = row
@@ -195,35 +241,41 @@ fn session_row(
         .and_then(|bytes| Totals::unpack(&mut Unpack(bytes)));
     let started = began.or(sum.as_ref().map(|(first, _)| *first));
     let sum = sum.map(|(_, sum)| sum).unwrap_or_default();
-    Ok(SessionRow {
+    let row = SessionRow {
         session: row.get(1)?,
         started_at: started.map(Timestamp),
         ended_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
         reason: reason.and_then(|id| names.get(id)).map(str::to_owned),
         turns,
         interrupted,
-        sum: ReportRow::of(Vec::new(), &sum),
+        sum: ReportRow::of(Vec::new(), &Sum::default()),
         totals: totals
             .iter()
             .flat_map(|totals| TOTALS.into_iter().zip(totals.counts))
             .collect(),
-    })
+    };
+    Ok((row, sum))
 }
 
 /// Turns of one session, or of each, and how many of them were interrupted.
 fn turn_counts(
     conn: &Connection,
-    session: Option<i64>,
+    filter: &Filter<'_>,
     names: &Dictionary,
 ) -> rusqlite::Result<HashMap<i64, (u64, u64)>> {
+    let session = filter.session;
     let mut counts: HashMap<i64, (u64, u64)> = HashMap::new();
     let which = match session {
         Some(_) => "session = ?1",
         None => "?1 IS NULL",
     };
-    let mut statement = conn.prepare(&format!("SELECT session, body FROM turn WHERE {which}"))?;
+    let mut statement =
+        conn.prepare(&format!("SELECT session, body, at FROM turn WHERE {which}"))?;
     let mut rows = statement.query([session])?;
     while let Some(row) = rows.next()? {
+        if !filter.query.is_in(row.get(2)?) {
+            continue;
+        }
         let body = row.get_ref(1)?.as_blob()?;
         let detail = TurnDetail::unpack(&mut Unpack(body), &names);
         let (turns, interrupted) = counts.entry(row.get(0)?).or_default();

@@ -30,6 +30,14 @@ pub struct LedgerStats {
     pub crashed_runs: u64,
     /// Calls that need not be looked at one by one any more: reports of whole hours read sums of them.
     pub summed_calls: u64,
+    /// Months that were moved into archives, and are not among the counts above.
+    pub archives: u64,
+    /// Calls in them.
+    pub archived_calls: u64,
+    /// Attempts in them.
+    pub archived_parts: u64,
+    /// Bytes of them.
+    pub archive_bytes: u64,
     /// Bytes of the file.
     pub file_bytes: u64,
     /// Bytes of its log, which are not in the file yet.

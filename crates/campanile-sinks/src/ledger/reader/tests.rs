@@ -1,6 +1,6 @@
 //! Sums of hours and the index of sessions against a walk over every row.
 
-use super::{call::each_call, latency::latency, report::report, session::session_rows, *};
+use super::{call::each_call, *};
 use crate::ledger::{Ledger, LedgerOptions};
 use campanile_core::{
     Attempt, CALL_REV, CallEvent, CallId, Clock, Cost, Event, Evidence, Meter, Money, Outcome,
@@ -184,9 +184,9 @@ fn assert_same(path: &Path, query: &Query) {
     let reader = Reader::open(path).unwrap();
     let both = |version| {
         reader.view(|conn, _| {
-            let report = report(conn, version, query)?;
-            let times = latency(conn, version, query)?;
-            let sessions = session_rows(conn, version, query)?;
+            let report = report::Draft::read(conn, version, query)?.end(query);
+            let times = latency::Draft::read(conn, version, query)?.end(query);
+            let sessions = session_rows(conn, version, query)?.end();
             let mut calls = Vec::new();
             each_call(conn, version, query, |call| {
                 calls.push(serde_json::to_string(&call).unwrap());

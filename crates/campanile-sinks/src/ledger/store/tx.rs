@@ -39,6 +39,10 @@ pub(super) struct Tx<'a> {
     pub(super) part_rows: Inserts<'a>,
     /// Whether any call may be in `open`.
     pub(super) any_open: bool,
+    /// What began before this is in archives, where nothing can be added.
+    pub(super) horizon: i64,
+    /// Entries that came too late for that.
+    pub(super) refused: u64,
     /// The call that was written last was in `open`.
     pub(super) was_open: bool,
     pub(super) hours: &'a mut Hours,
@@ -59,11 +63,12 @@ impl<'a> Tx<'a> {
         hours: &'a mut Hours,
     ) -> rusqlite::Result<Self> {
         let look = "SELECT EXISTS(SELECT 1 FROM open), (SELECT min(seq) FROM cursor),
-                    (SELECT max(seq) FROM outbox)";
-        type Look = (bool, Option<i64>, Option<i64>);
-        let (any_open, cursor, last): Look = conn
-            .prepare_cached(look)?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+                    (SELECT max(seq) FROM outbox), (SELECT max(until) FROM archive)";
+        type Look = (bool, Option<i64>, Option<i64>, Option<i64>);
+        let (any_open, cursor, last, horizon): Look =
+            conn.prepare_cached(look)?.query_row([], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
         Ok(Self {
             conn,
             run,
@@ -79,6 +84,8 @@ impl<'a> Tx<'a> {
             call_rows: Inserts::new(conn, "call", CALL_COLUMNS)?,
             part_rows: Inserts::new(conn, "part", PART_COLUMNS)?,
             any_open,
+            horizon: horizon.unwrap_or(i64::MIN),
+            refused: 0,
             was_open: false,
             hours,
             touched: Touched::default(),
@@ -94,7 +101,10 @@ impl<'a> Tx<'a> {
         let written = match kind {
             Kind::Call | Kind::Append => self.call_entry(&mut from, kind == Kind::Append),
             Kind::Usage => self.usage_entry(&mut from),
-            Kind::Turn => TurnRow::unpack(&mut from).map(|row| self.turn(&row)),
+            Kind::Turn => TurnRow::unpack(&mut from).map(|row| match row.at < self.horizon {
+                true => Ok(false),
+                false => self.turn(&row),
+            }),
             Kind::Session => {
                 SessionEdge::unpack(&mut from).map(|edge| self.session_edge(&edge).map(|()| true))
             }
@@ -107,6 +117,10 @@ impl<'a> Tx<'a> {
 
     fn call_entry(&mut self, from: &mut Unpack<'_>, once: bool) -> Option<rusqlite::Result<bool>> {
         let row = CallRow::unpack(from)?;
+        if row.at < self.horizon {
+            self.refused += 1;
+            return Some(Ok(false));
+        }
         let created = match self.call(&row) {
             Ok(created) => created,
             Err(error) => return Some(Err(error)),
@@ -139,6 +153,10 @@ impl<'a> Tx<'a> {
 
     /// Writes usage of a call that is open, or that has ended before.
     fn usage(&mut self, row: &CallRow<'_>, part: &PartRow<'_>) -> rusqlite::Result<bool> {
+        if row.at < self.horizon {
+            self.refused += 1;
+            return Ok(false);
+        }
         let id = row.id.0.to_be_bytes();
         let over = self.open(row)?;
         let written = self.part(&id, row.at, part)?;
@@ -179,6 +197,10 @@ impl<'a> Tx<'a> {
 
     pub(super) fn fold(&mut self, fold: &Fold) -> rusqlite::Result<()> {
         let key = &fold.key;
+        if key.hour < self.horizon {
+            self.refused += fold.sum.calls;
+            return Ok(());
+        }
         let stage = self.names.id(&key.stage)?;
         let provider = self.names.maybe(key.provider.as_deref())?;
         let model = self.names.maybe(key.model.as_deref())?;
