@@ -233,7 +233,7 @@ fn what_is_acknowledged_while_its_month_is_archived_stays() {
         let at = days(2);
         let mut call = CallEvent::new(ids.next(at), "llm".into(), at, Outcome::Completed);
         call.attempts = vec![attempt(1, 7)];
-        let answer = ledger.append(&[Entry::new(&format!("late-{number}"), call)]);
+        let answer = ledger.append(&[Entry::new(format!("late-{number}"), call)]);
         answer.wait(SOON).unwrap().unwrap()[0]
     };
 
