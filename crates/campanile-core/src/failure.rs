@@ -19,8 +19,8 @@ pub struct Failure {
     pub refused: bool,
     /// How long the provider asks to wait.
     pub retry_after: Option<Duration>,
-    /// The error's text and those of its sources, outermost first.
-    pub chain: Vec<Content>,
+    /// The error and its sources, outermost first.
+    pub chain: Vec<Cause>,
     /// Where it was caught, when backtraces are asked for.
     pub backtrace: Option<Content>,
 }
@@ -69,7 +69,7 @@ impl Failure {
         let mut next = Some(error);
         // Sources can form a ring; nobody reads more than a few.
         while let Some(error) = next.filter(|_| chain.len() < 16) {
-            chain.push(Content::new(error.to_string()));
+            chain.push(Cause::new(error.to_string()));
             next = error.source();
         }
         Self {
@@ -110,7 +110,38 @@ impl Failure {
     /// Adds a text to the end of the chain.
     #[must_use]
     pub fn because(mut self, text: impl Into<Content>) -> Self {
-        self.chain.push(text.into());
+        self.chain.push(Cause::new(text));
+        self
+    }
+}
+
+/// One error of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cause {
+    /// The type of the error, where it is known. It is written wherever the failure is.
+    pub what: Option<&'static str>,
+    /// Its text. What a person said may stand in it.
+    pub text: Content,
+    /// Whether all of its text stands in the source of this program, but for names and numbers: no person's words.
+    pub is_ours: bool,
+}
+
+impl Cause {
+    /// A text of an error whose type nobody knows.
+    #[must_use]
+    pub fn new(text: impl Into<Content>) -> Self {
+        Self {
+            what: None,
+            text: text.into(),
+            is_ours: false,
+        }
+    }
+
+    /// Sets the type of the error.
+    #[must_use]
+    pub fn what(mut self, what: &'static str) -> Self {
+        self.what = Some(what);
         self
     }
 }

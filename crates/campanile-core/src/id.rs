@@ -112,7 +112,8 @@ fn mix(mut x: u64) -> u64 {
 pub struct SessionId(Arc<str>);
 
 impl SessionId {
-    /// Takes an id that the program chose. It must not name a person: a telephone number is not an id.
+    /// Takes an id that the program chose. It should not name a person: a telephone number becomes a keyed hash where the
+    /// session [begins](crate::Session::begin).
     ///
     /// # Errors
     ///

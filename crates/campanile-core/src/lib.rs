@@ -45,7 +45,7 @@ pub use event::{
 #[cfg(feature = "http")]
 pub use facts::Told;
 pub use facts::{Facts, Moment, Served};
-pub use failure::{Failure, FailureKind};
+pub use failure::{Cause, Failure, FailureKind};
 pub use gate::{Gate, Hold, OverBudget};
 pub use id::{BadId, CallId, Ids, SessionId};
 pub use intake::{

@@ -34,6 +34,12 @@ impl Name {
         fits.then(|| Self(Repr::Shared(name.into())))
     }
 
+    /// Whether it stands in the program's source.
+    #[must_use]
+    pub fn is_static(&self) -> bool {
+        matches!(self.0, Repr::Static(_))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -11,17 +11,21 @@ pub fn boxed(error: &tower::BoxError) -> Failure {
     explain(error.as_ref())
 }
 
-/// Explains a typed error and its sources.
+/// Explains a typed error and its sources. The name of its type is written wherever the failure is.
 #[must_use]
 pub fn error<E: Error + 'static>(error: &E) -> Failure {
-    explain(error)
+    let mut failure = explain(error);
+    if let Some(cause) = failure.chain.first_mut() {
+        cause.what = Some(std::any::type_name::<E>());
+    }
+    failure
 }
 
 /// Explains an error and its sources: the outermost that is known says what it was. Known are [`Fault`],
 /// timeouts, load shedding and closed buffers of tower, tokio's timeout, and IO errors.
 #[must_use]
 pub fn explain(error: &(dyn Error + 'static)) -> Failure {
-    let texts = Failure::from_error(error);
+    let texts = told(error);
     let mut next = Some(error);
     // Sources can form a ring.
     for _ in 0..MAX_DEPTH {
@@ -48,6 +52,49 @@ fn over_budget(texts: Failure) -> Failure {
     let mut failure = texts.kind(FailureKind::Quota).code(Some(code));
     failure.refused = true;
     failure
+}
+
+/// The texts of an error and its sources, and the types of those that are known.
+fn told(error: &(dyn Error + 'static)) -> Failure {
+    let mut failure = Failure::from_error(error);
+    let mut next = Some(error);
+    for cause in &mut failure.chain {
+        cause.what = next.and_then(type_of);
+        cause.is_ours = next.is_some_and(|error| error.is::<OverBudget>() || error.is::<Fault>());
+        next = next.and_then(Error::source);
+    }
+    failure
+}
+
+/// The name of a type of error that many programs have.
+fn type_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    macro_rules! first_of {
+        ($($known:ty),+ $(,)?) => {
+            [$(error.is::<$known>().then_some(stringify!($known))),+].into_iter().flatten().next()
+        };
+    }
+    use std::num::{ParseFloatError, ParseIntError};
+    use std::str::Utf8Error;
+    use std::string::FromUtf8Error;
+    use tower::{
+        buffer::error as buffer, load_shed::error as load_shed, timeout::error as timeout,
+    };
+    first_of!(
+        io::Error,
+        timeout::Elapsed,
+        load_shed::Overloaded,
+        buffer::Closed,
+        buffer::ServiceError,
+        tokio::time::error::Elapsed,
+        tokio::task::JoinError,
+        tokio::sync::oneshot::error::RecvError,
+        tokio::sync::mpsc::error::SendError<()>,
+        fmt::Error,
+        Utf8Error,
+        FromUtf8Error,
+        ParseIntError,
+        ParseFloatError,
+    )
 }
 
 /// As deep as the chain of texts.
@@ -123,6 +170,21 @@ mod tests {
         assert_eq!(
             (failure.kind, failure.code.as_deref()),
             (FailureKind::RateLimit, Some("429"))
+        );
+    }
+
+    #[test]
+    fn types_are_told_where_they_are_known() {
+        let what = |failure: Failure| failure.chain.first().and_then(|cause| cause.what);
+
+        assert_eq!(
+            what(boxed(&io::Error::other("my card").into())),
+            Some("io::Error")
+        );
+        assert_eq!(what(boxed(&"my card".into())), None);
+        assert_eq!(
+            what(error(&Fault(Failure::from_status(429).unwrap()))),
+            Some("campanile_layers::classify::Fault")
         );
     }
 

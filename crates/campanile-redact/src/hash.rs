@@ -1,3 +1,5 @@
+use std::hash::{BuildHasher, RandomState};
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -29,24 +31,42 @@ impl HashKey {
         })
     }
 
+    /// A key that nobody knows and that goes with the process, for ids that need not be the same tomorrow.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let random = RandomState::new();
+        let mut key = Zeroizing::new([0; 32]);
+        for (at, part) in key.chunks_exact_mut(8).enumerate() {
+            part.copy_from_slice(&random.hash_one(at).to_le_bytes());
+        }
+        Self {
+            id: "run".to_owned(),
+            key,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Writes `[CARD#k1:9f3a2c7159ab03de]`: 64 bits of an HMAC-SHA-256 over kind and normalised value.
     pub(crate) fn write(&self, kind: Kind, value: &str, out: &mut String) {
+        let sum = self.sum(kind, value);
+        out.extend(["[", kind.word(), "#", &self.id, ":", &sum, "]"]);
+    }
+
+    /// Sixteen hex digits.
+    pub(crate) fn sum(&self, kind: Kind, value: &str) -> String {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.key[..]).expect("HMAC takes keys of any length");
         mac.update(kind.word().as_bytes());
         mac.update(&[0]);
         mac.update(normal(kind, value).as_bytes());
         let sum = mac.finalize().into_bytes();
-        out.push('[');
-        out.push_str(kind.word());
-        out.push('#');
-        out.push_str(&self.id);
-        out.push(':');
-        for byte in &sum[..8] {
-            out.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
-            out.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
-        }
-        out.push(']');
+        let digits = sum[..8].iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits
+            .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+            .collect()
     }
 }
 

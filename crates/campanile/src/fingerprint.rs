@@ -1,19 +1,19 @@
 //! The same trouble, the same sixteen digits: whatever numbers and ids its text holds.
 
-use campanile_core::{Content, FailureKind, Name};
+use campanile_core::{Cause, FailureKind, Name};
 
 /// The fingerprint of a failure: of stage, kind, code, and the texts of its chain without what differs from one time
 /// to the next (words with a digit in them, quoted parts, line numbers).
 ///
 /// It is the same on every machine and in every version: it is kept in ledgers.
 #[must_use]
-pub fn fingerprint(stage: &str, kind: FailureKind, code: Option<&Name>, chain: &[Content]) -> Name {
+pub fn fingerprint(stage: &str, kind: FailureKind, code: Option<&Name>, chain: &[Cause]) -> Name {
     let mut hash = Fnv::new();
     hash.part(stage.as_bytes());
     hash.part(kind.name().as_bytes());
     hash.part(code.map_or("", |code| code.as_str()).as_bytes());
-    for text in chain {
-        hash.part(skeleton(text.expose_content()).as_bytes());
+    for cause in chain {
+        hash.part(skeleton(cause.text.expose_content()).as_bytes());
     }
     Name::outside(&format!("{:016x}", hash.0)).unwrap_or_default()
 }
@@ -64,7 +64,12 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Name {
-        fingerprint("llm", FailureKind::Server, None, &[Content::new(text)])
+        fingerprint(
+            "llm",
+            FailureKind::Server,
+            None,
+            &[Cause::new(text.to_owned())],
+        )
     }
 
     #[test]

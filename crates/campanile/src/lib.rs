@@ -65,6 +65,8 @@ mod logs;
 mod monitor;
 mod outlets;
 mod panics;
+mod phrases;
+mod places;
 mod presets;
 mod recorder;
 mod redactor;

@@ -5,6 +5,7 @@
 //! (`log.fields`): numbers as they are, texts redacted. Everything else is dropped where it stands: its text is never formatted.
 
 use crate::levels::Levels;
+use crate::places::without_home;
 use campanile_core::{CallId, Content, FieldValue, Intake, Level, LogEvent, SessionId};
 use std::fmt;
 use std::sync::Arc;
@@ -118,7 +119,11 @@ where
             .parent()
             .and_then(|parent| parent.extensions().get::<Ids>().cloned());
         let mut ids = inherited.unwrap_or_default();
+        let outer = ids.session.clone();
         attributes.record(&mut ids);
+        if ids.session != outer {
+            ids.session = ids.session.map(|id| self.intake.guarded(id));
+        }
         span.extensions_mut().insert(ids);
     }
 
@@ -154,14 +159,6 @@ where
         event.record(&mut taken);
         log.fields = taken.values;
         self.intake.log(log, taken.message, taken.texts);
-    }
-}
-
-/// A file's path without the folders of whoever built it: those of registries lie below a home.
-fn without_home(file: &'static str) -> Option<&'static str> {
-    match file.rsplit_once("/registry/src/") {
-        Some((_, rest)) => rest.split_once('/').map(|(_, file)| file),
-        None => Some(file).filter(|file| !file.starts_with(['/', '\\']) && !file.contains(':')),
     }
 }
 
@@ -252,23 +249,5 @@ impl fmt::Write for Bounded {
         self.text.push_str(&piece[..end]);
         self.left -= end;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_home;
-
-    #[test]
-    fn a_call_site_names_no_home() {
-        let registry =
-            "/home/ann/.cargo/registry/src/index-1949cf8c/hyper-util-0.1.21/src/client.rs";
-        assert_eq!(
-            without_home(registry),
-            Some("hyper-util-0.1.21/src/client.rs")
-        );
-        assert_eq!(without_home("src/bot.rs"), Some("src/bot.rs"));
-        assert_eq!(without_home("/home/ann/bot/src/main.rs"), None);
-        assert_eq!(without_home("C:\\Users\\ann\\bot\\main.rs"), None);
     }
 }

@@ -15,9 +15,11 @@ use campanile_core::{
     BadId, Clock, Ids, Intake, Level, Money, Price, Redact, Redactions, Session, SessionId, Sink,
     Span, Stats,
 };
+use campanile_redact::{HashKey, IdGuard};
 use campanile_sinks::ledger::{Ledger, LedgerState};
 use campanile_sinks::{Notices, PrometheusRecorder};
 use std::any::Any;
+use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -65,6 +67,7 @@ impl Monitor {
             sink: Box::new(sink),
             prices: None,
             redactor: Box::new(unscanned),
+            id_key: None,
             clock: None,
             ids: None,
             keeps_content: false,
@@ -96,7 +99,8 @@ impl Monitor {
     ///
     /// # Errors
     ///
-    /// When `id` is not 1 to 64 letters, digits and `. _ : -`.
+    /// When `id` is not 1 to 64 letters, digits and `. _ : -`. One that is a telephone number, a card or a key is replaced
+    /// by a keyed hash: [`Session::id`] says what is written.
     pub fn session_named(&self, id: &str) -> Result<Session, BadId> {
         Ok(Session::begin(&self.0.intake, Some(SessionId::new(id)?)))
     }
@@ -267,6 +271,7 @@ pub struct Builder {
     sink: Box<dyn Sink>,
     prices: Option<Box<dyn Price>>,
     redactor: Box<dyn Redact>,
+    id_key: Option<HashKey>,
     clock: Option<Clock>,
     ids: Option<Ids>,
     keeps_content: bool,
@@ -300,6 +305,13 @@ impl Builder {
         self
     }
 
+    /// The key by which ids that name a person (a telephone number as the id of a session) are hashed. Default: one that
+    /// goes with the process, so that the same caller has another id in the next.
+    pub fn id_key(mut self, key: HashKey) -> Self {
+        self.id_key = Some(key);
+        self
+    }
+
     /// Reads time elsewhere. Default: the processor's counter, [`counter`](crate::clock::counter).
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
@@ -330,7 +342,7 @@ impl Builder {
         self
     }
 
-    /// What is written of texts, by class. Default: all of them, redacted; what is said only with
+    /// What is written of texts, by class. Default: log lines redacted, errors measured; what is said only with
     /// [`keep_content`](Self::keep_content).
     pub fn texts(mut self, texts: Texts) -> Self {
         self.texts = texts;
@@ -421,10 +433,18 @@ impl Builder {
         let intake = Intake::new(clock, self.ids.unwrap_or_else(Ids::random));
         intake.set_keeps_content(self.keeps_content);
         intake.set_backtraces(self.backtraces);
+        let key = self.id_key.unwrap_or_else(HashKey::of_process);
+        let guard = Arc::new(IdGuard::new(key));
+        let of_sessions = Arc::clone(&guard);
+        intake.set_guard(move |id| match of_sessions.checked(id.as_str()) {
+            Cow::Borrowed(_) => id,
+            Cow::Owned(other) => SessionId::new(&other).expect("letters, digits and dashes"),
+        });
         let sealer = Sealer {
             prices: self.prices,
             redactor: self.redactor,
             texts: self.texts,
+            guard,
         };
         let (turns, every) = self.summary;
         let summary = Summary::new(turns.max(1), Span::from(every), intake.clock().tick());

@@ -1,5 +1,6 @@
 //! A panic hook that prints where, and never what.
 
+use crate::places::short;
 use campanile_core::{Intake, Level, LogEvent};
 
 /// Replaces the panic hook: where the panic was and how its payload looks go to stderr and to the sinks, the payload itself
@@ -20,11 +21,14 @@ pub fn install_panic_hook(monitor: &impl AsRef<Intake>) {
             (None, None) => ("a value", 0),
         };
         let thread = std::thread::current();
-        let name = thread.name().unwrap_or("unnamed");
-        let (file, line) = site.unwrap_or(("unknown", 0));
+        // The name of any other thread is text that somebody made at run time.
+        let known =
+            |name: &&str| ["main", "tokio-runtime-worker", "tokio-rt-worker"].contains(name);
+        let name = thread.name().filter(known).unwrap_or("a thread");
+        let (file, line) = site.map_or(("unknown", 0), |(file, line)| (short(file), line));
         // One write of one line, and no complaint when nobody listens: `eprintln!` would panic.
         let text = format!(
-            "thread '{name}' panicked at {file}:{line} (payload: {kind}, {bytes} bytes, not shown)\n"
+            "{name} panicked at {file}:{line} (payload: {kind}, {bytes} bytes, not shown)\n"
         );
         let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
         let mut log = LogEvent::new(intake.clock().now(), Level::Error, "panic");

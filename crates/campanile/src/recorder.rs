@@ -275,7 +275,7 @@ impl Recorder {
             Some(self.sealer.attempt(record, draft, &mut redactions))
         });
         let Some(attempt) = attempt else { return };
-        let labels = record.draft(|draft| draft.labels.clone());
+        let labels = record.draft(|draft| self.sealer.labels(&draft.labels));
         state.own.count(&whose(record, &labels), &attempt, false);
         let now = self.intake.clock().now();
         let stage = record.stage().clone();

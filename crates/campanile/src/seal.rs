@@ -1,12 +1,17 @@
 //! Makes an event of a draft: prices, redacts, fingerprints. Runs on the recorder's thread.
 
 use crate::fingerprint::fingerprint;
+use crate::places::frames;
 use crate::texts::{self, TextMode, Texts};
 use campanile_core::{
     Attempt, AttemptDraft, Billed, CallEvent, Content, Cost, Evidence, Failure, FailureReport,
-    Meter, Outcome, Price, Reason, Record, Redact, Redacted, Redactions, Span, Timing, Usage,
+    Meter, Name, Outcome, Price, Reason, Record, Redact, Redacted, Redactions, Span, Terms, Timing,
+    Usage,
 };
+use campanile_redact::IdGuard;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// What sealing needs.
 pub(crate) struct Sealer {
@@ -14,6 +19,8 @@ pub(crate) struct Sealer {
     pub(crate) redactor: Box<dyn Redact>,
     /// What is written of texts.
     pub(crate) texts: Texts,
+    /// Looks at names that others chose.
+    pub(crate) guard: Arc<IdGuard>,
 }
 
 impl Sealer {
@@ -33,9 +40,9 @@ impl Sealer {
                 .turn()
                 .map(campanile_core::Turn::number)
                 .filter(|n| *n > 0);
-            event.reason = draft.reason.clone();
+            event.reason = draft.reason.as_ref().map(|name| self.name(name));
             event.spoken = draft.spoken;
-            event.labels.clone_from(&draft.labels);
+            event.labels = self.labels(&draft.labels);
             event.observer_failed = draft.observer_failed;
             let ended = draft.ended.unwrap_or(opened);
             event.timing = Some(call_timing(
@@ -72,14 +79,13 @@ impl Sealer {
     ) -> Attempt {
         let mut attempt = Attempt::new(draft.n);
         let served = &draft.served;
-        attempt.provider = served.provider.clone();
-        attempt.model = served.priced_model().cloned();
-        attempt.requested_model = served
-            .requested
-            .clone()
-            .filter(|name| Some(name) != attempt.model.as_ref());
-        attempt.request_id = served.request_id.clone();
-        attempt.terms = served.terms.clone();
+        let guarded = |name: &Option<Name>| name.as_ref().map(|name| self.name(name));
+        attempt.provider = guarded(&served.provider);
+        attempt.model = served.priced_model().map(|name| self.name(name));
+        attempt.requested_model =
+            guarded(&served.requested).filter(|name| Some(name) != attempt.model.as_ref());
+        attempt.request_id = guarded(&served.request_id);
+        attempt.terms = self.terms(&served.terms);
         attempt.timing = attempt_timing(draft, record.opened());
         attempt.outcome = draft.outcome;
         let failure = draft.failure.as_ref();
@@ -116,19 +122,53 @@ impl Sealer {
     ) -> FailureReport {
         let print = fingerprint(stage, failure.kind, failure.code.as_ref(), &failure.chain);
         let mut report = FailureReport::new(failure.kind, print);
-        report.code = failure.code.clone();
+        report.code = failure.code.as_ref().map(|code| self.name(code));
         report.retryable = failure.retryable;
         report.retry_after = failure.retry_after.map(Span::from);
         report.chain = failure
             .chain
             .iter()
-            .filter_map(|text| self.written(self.texts.errors, text, redactions))
+            .filter_map(|cause| texts::cause(self.texts.errors, cause, &*self.redactor, redactions))
             .collect();
         report.backtrace = failure
             .backtrace
             .as_ref()
-            .and_then(|text| self.written(self.texts.errors, text, redactions));
+            .filter(|_| self.texts.errors < TextMode::Drop)
+            .map(|text| Content::new(frames(text.expose_content())))
+            .map(|frames| self.redact(&frames, redactions));
         report
+    }
+
+    /// A name as it may be written: what others chose may be a telephone number or a key.
+    fn name(&self, name: &Name) -> Name {
+        if name.is_static() {
+            return name.clone();
+        }
+        match self.guard.checked(name) {
+            Cow::Borrowed(_) => name.clone(),
+            Cow::Owned(other) => Name::outside(&other).unwrap_or_default(),
+        }
+    }
+
+    fn terms(&self, terms: &Terms) -> Terms {
+        let mut terms = terms.clone();
+        let named = [
+            &mut terms.tier,
+            &mut terms.region,
+            &mut terms.voice,
+            &mut terms.plan,
+        ];
+        let addons = terms.addons.iter_mut();
+        for name in named.into_iter().flatten().chain(addons) {
+            *name = self.name(name);
+        }
+        terms
+    }
+
+    /// The labels of a stage as they may be written.
+    pub(crate) fn labels(&self, labels: &[(&'static str, Name)]) -> Vec<(&'static str, Name)> {
+        let guarded = |(label, name): &(&'static str, Name)| (*label, self.name(name));
+        labels.iter().map(guarded).collect()
     }
 
     /// Text of a class as it may be written.

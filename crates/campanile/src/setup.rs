@@ -155,6 +155,9 @@ impl<'a> Setup<'a> {
             .metrics_recorder(started.recorder)
             .ledger(started.ledger)
             .keep(started.endpoint);
+        if let Some(key) = config.hash_key()? {
+            builder = builder.id_key(key);
+        }
         let mut reload = config
             .file
             .as_deref()

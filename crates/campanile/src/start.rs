@@ -108,8 +108,9 @@ pub(crate) fn sinks(
             }
         };
         let (texts, redactor) = config.sink.tight(name).map_err(StartError)?;
-        let texts = texts.tighten(config.redact.texts());
-        let sink: Box<dyn Sink> = match texts == Texts::default() && redactor.is_none() {
+        let base = config.redact.texts();
+        let texts = texts.tighten(base).beyond(base);
+        let sink: Box<dyn Sink> = match texts == Texts::LOOSEST && redactor.is_none() {
             true => sink,
             false => Box::new(Tight {
                 sink,

@@ -1,8 +1,9 @@
 //! What becomes of texts: by class, and tighter for single sinks.
 
+use crate::phrases;
 use campanile_core::{
-    Attempt, Content, Event, FailureReport, FieldValue, Lane, LogEvent, Measure, Redact, Redacted,
-    Redactions, Sink, Stats,
+    Attempt, Cause, Content, Event, FailureReport, FieldValue, Lane, LogEvent, Measure, Redact,
+    Redacted, Redactions, Sink, Stats,
 };
 use campanile_redact::Redactor;
 use serde::Deserialize;
@@ -16,14 +17,15 @@ pub enum TextMode {
     /// The text, with what must not be read masked.
     #[default]
     Redacted,
-    /// Its size: `[57 characters, 9 words]`.
+    /// Its size: `[57 characters, 9 words]`. Of an error also its type, where it is known, and phrases of libraries and
+    /// providers that are known word for word.
     Measure,
     /// Nothing.
     Drop,
 }
 
 /// What is written of texts, by class. Where two meet, the stricter one wins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Texts {
     /// What is said. Only sinks that ask for it write more than its size.
@@ -34,7 +36,18 @@ pub struct Texts {
     pub logs: TextMode,
 }
 
+/// What is said and log lines redacted, where they are asked for at all; texts of errors measured.
+impl Default for Texts {
+    fn default() -> Self {
+        Self::new(TextMode::Redacted, TextMode::Measure, TextMode::Redacted)
+    }
+}
+
 impl Texts {
+    /// What tightens nothing.
+    pub(crate) const LOOSEST: Self =
+        Self::new(TextMode::Redacted, TextMode::Redacted, TextMode::Redacted);
+
     /// One mode for each class.
     #[must_use]
     pub const fn new(content: TextMode, errors: TextMode, logs: TextMode) -> Self {
@@ -42,6 +55,16 @@ impl Texts {
             content,
             errors,
             logs,
+        }
+    }
+
+    /// What is left to tighten, class by class, of what `base` has been through.
+    pub(crate) fn beyond(self, base: Self) -> Self {
+        let left = |own, done| if own == done { TextMode::Redacted } else { own };
+        Self {
+            errors: left(self.errors, base.errors),
+            logs: left(self.logs, base.logs),
+            ..self
         }
     }
 
@@ -65,20 +88,45 @@ pub(crate) fn written(
 ) -> Option<Redacted> {
     match mode {
         TextMode::Redacted => Some(Redacted::new(text, redactor, redactions)),
-        TextMode::Measure => Some(measured(text.measure(), redactions)),
+        TextMode::Measure => Some(measured(text.measure())),
         TextMode::Drop => None,
     }
 }
 
-/// `[57 characters, 9 words]`: numbers of ours, so that nothing is left to mask.
-fn measured(measure: Measure, redactions: &mut Redactions) -> Redacted {
+/// An error of a chain as it may be written.
+pub(crate) fn cause(
+    mode: TextMode,
+    cause: &Cause,
+    redactor: &dyn Redact,
+    redactions: &mut Redactions,
+) -> Option<Redacted> {
+    match mode {
+        TextMode::Measure if cause.is_ours => {
+            return written(TextMode::Redacted, &cause.text, redactor, redactions);
+        }
+        TextMode::Measure => {}
+        _ => return written(mode, &cause.text, redactor, redactions),
+    }
+    let told = phrases::told(cause.text.expose_content());
+    Some(ours(match cause.what {
+        Some(what) => format!("{what}: {told}"),
+        None => told,
+    }))
+}
+
+/// `[57 characters, 9 words]`.
+fn measured(measure: Measure) -> Redacted {
     let Measure { chars, words, .. } = measure;
-    let size = Content::new(format!("[{chars} characters, {words} words]"));
+    ours(format!("[{chars} characters, {words} words]"))
+}
+
+/// Text of our own, in which nothing is left to mask.
+fn ours(text: String) -> Redacted {
     let as_it_is = |text: &str, out: &mut String| {
         out.push_str(text);
         Redactions::default()
     };
-    Redacted::new(&size, &as_it_is, redactions)
+    Redacted::new(&text.into(), &as_it_is, &mut Redactions::default())
 }
 
 /// A sink that is told less than others.
@@ -161,15 +209,17 @@ impl<S> Tight<S> {
     fn failure(&self, report: Option<&mut FailureReport>) {
         let Some(report) = report else { return };
         let mode = self.texts.errors;
-        report.chain = report
-            .chain
-            .iter()
-            .filter_map(|text| self.text(mode, text))
-            .collect();
+        let cause = |text: &Redacted| match mode {
+            TextMode::Measure => Some(ours(phrases::told(text.as_str()))),
+            _ => self.text(mode, text),
+        };
+        report.chain = report.chain.iter().filter_map(cause).collect();
+        // Frames are not measured: they hold no text of errors.
         report.backtrace = report
             .backtrace
             .take()
-            .and_then(|text| self.text(mode, &text));
+            .filter(|_| mode < TextMode::Drop)
+            .and_then(|text| self.text(TextMode::Redacted, &text));
     }
 
     fn log(&self, log: &mut LogEvent) {
@@ -238,7 +288,7 @@ mod tests {
     fn logs(logs: TextMode) -> Texts {
         Texts {
             logs,
-            ..Texts::default()
+            ..Texts::LOOSEST
         }
     }
 
@@ -261,6 +311,15 @@ mod tests {
         let log = through(Texts::default(), Some(redactor));
 
         assert_eq!(log.message.unwrap().as_str(), "mail *** today");
+    }
+
+    #[test]
+    fn what_was_measured_is_not_measured_again() {
+        let base = Texts::default().tighten(logs(TextMode::Measure));
+        let sink = Texts::LOOSEST.tighten(base).beyond(base);
+
+        assert_eq!(sink, Texts::LOOSEST);
+        assert_eq!(logs(TextMode::Drop).beyond(base).logs, TextMode::Drop);
     }
 
     #[test]

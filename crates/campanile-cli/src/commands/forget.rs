@@ -2,7 +2,9 @@
 
 use crate::{Io, fault::Fault, settings::Settings, text};
 use campanile_core::SessionId;
+use campanile_redact::{HashKey, IdGuard};
 use campanile_sinks::{forget_lines, ledger};
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -26,8 +28,7 @@ pub(crate) struct Forget {
 
 impl Forget {
     pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
-        let session = SessionId::new(&self.session)
-            .map_err(|error| Fault::Usage(format!("{}: {error}", text::clean(&self.session))))?;
+        let session = self.session(settings)?;
         let logs = match self.logs {
             Some(folder) => folder,
             None => settings.config()?.sink.jsonl.dir,
@@ -55,6 +56,21 @@ impl Forget {
                 "a reader holds the write-ahead log of {}, and with it what was deleted; end it, and run this again",
                 path.display()
             ))),
+        }
+    }
+    /// The id as it was written: a keyed hash in place of a telephone number.
+    fn session(&self, settings: &Settings) -> Result<SessionId, Fault> {
+        let given = SessionId::new(&self.session)
+            .map_err(|error| Fault::Usage(format!("{}: {error}", text::clean(&self.session))))?;
+        let key = settings.config()?.hash_key().map_err(Fault::usage)?;
+        let is_stable = key.is_some();
+        let guard = IdGuard::new(key.unwrap_or_else(HashKey::of_process));
+        match guard.checked(given.as_str()) {
+            Cow::Borrowed(_) => Ok(given),
+            Cow::Owned(hash) if is_stable => SessionId::new(&hash).map_err(Fault::usage),
+            Cow::Owned(_) => Err(Fault::Usage(
+                "this id was written as a hash, by a key that went with its process; give the hash (`campanile sessions` lists them), or the key in [redact.key]".to_owned(),
+            )),
         }
     }
 }

@@ -14,6 +14,7 @@ use campanile_core::{
     Attempt, CallEvent, Clock, Ids, Name, Outcome, SessionId, Span, Tick, Timestamp,
 };
 use campanile_pricing::Book;
+use campanile_redact::{HashKey, IdGuard};
 use campanile_sinks::ledger::{Ack, Appended, Durability, Entry, Ledger, LedgerOptions};
 use serde::Deserialize;
 use serde_json::Value;
@@ -69,6 +70,8 @@ struct Recorder {
     ledger: Ledger,
     book: Book,
     ids: Ids,
+    /// Looks at ids of sessions and at names.
+    guard: IdGuard,
     waiting: VecDeque<(Ack, String, u64)>,
     /// What the ledger's writer complains of.
     troubles: Receiver<String>,
@@ -108,6 +111,12 @@ impl Record {
             ledger,
             book: settings.book()?,
             ids: Ids::random(),
+            guard: IdGuard::new(
+                config
+                    .hash_key()
+                    .map_err(Fault::usage)?
+                    .unwrap_or_else(HashKey::of_process),
+            ),
             waiting: VecDeque::new(),
             troubles,
             too_old: 0,
@@ -210,6 +219,7 @@ impl Recorder {
             None => Timestamp::now(),
         };
         let given = Given::read(&told.usage)?;
+        let name = |field, text| self.name(field, text);
         let (provider, model) = (name("provider", told.provider)?, name("model", told.model)?);
         let cost = given.price(
             &self.book,
@@ -225,10 +235,11 @@ impl Recorder {
             Some(told) => id(told)?,
         };
         call.session = match told.session {
-            Some(session) => Some(
-                SessionId::new(&session)
-                    .map_err(|error| Bad::Line(format!("`session`: {error}")))?,
-            ),
+            Some(session) => {
+                let bad = |error| Bad::Line(format!("`session`: {error}"));
+                let session = SessionId::new(&session).map_err(bad)?;
+                Some(SessionId::new(&self.guard.checked(session.as_str())).map_err(bad)?)
+            }
             None => None,
         };
         call.turn = told.turn;
@@ -243,6 +254,13 @@ impl Recorder {
         attempt.terms = given.terms;
         call.attempts.push(attempt);
         Ok((id, call))
+    }
+
+    /// A name as it may be written: what is a telephone number or a key becomes a hash.
+    fn name(&self, field: &str, text: Option<String>) -> Result<Option<Name>, Bad> {
+        let name = name(field, text)?;
+        let guarded = |name: Name| Name::outside(&self.guard.checked(&name)).unwrap_or(name);
+        Ok(name.map(guarded))
     }
 }
 

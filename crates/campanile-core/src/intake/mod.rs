@@ -18,9 +18,12 @@ pub use record::Record;
 pub use session::Session;
 pub use turn::{Mark, Turn, TurnTotals};
 
-use crate::{CallId, Clock, Content, Event, Failure, Ids, LogEvent, Name, Outcome, Span};
+use crate::{
+    CallId, Clock, Content, Event, Failure, Ids, LogEvent, Name, Outcome, SessionId, Span,
+};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use table::Table;
 
@@ -53,9 +56,13 @@ struct Hub {
     drains: AtomicUsize,
     /// The length of the queue.
     waiting: AtomicUsize,
+    /// What looks at ids that the program chose.
+    guard: OnceLock<Guard>,
     /// The process that has the recorder.
     process: u32,
 }
+
+type Guard = Box<dyn Fn(SessionId) -> SessionId + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 /// What is handed to the recorder, in the order in which it happened.
 #[derive(Debug)]
@@ -96,6 +103,7 @@ impl Intake {
             logs_lost: AtomicU64::new(0),
             drains: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            guard: OnceLock::new(),
             process: std::process::id(),
         }))
     }
@@ -110,6 +118,23 @@ impl Intake {
     #[must_use]
     pub fn new_id(&self) -> CallId {
         self.0.ids.next(self.0.clock.now())
+    }
+
+    /// Sets what looks at ids of sessions that the program chose, and may put others in their place. Only the first counts.
+    pub fn set_guard<F>(&self, guard: F)
+    where
+        F: Fn(SessionId) -> SessionId + Send + Sync + UnwindSafe + RefUnwindSafe + 'static,
+    {
+        let _ = self.0.guard.set(Box::new(guard));
+    }
+
+    /// An id that the program chose, as it may be written.
+    #[must_use]
+    pub fn guarded(&self, id: SessionId) -> SessionId {
+        match self.0.guard.get() {
+            Some(guard) => guard(id),
+            None => id,
+        }
     }
 
     /// Opens a call on `stage` whose caller had `waited` for readiness.

@@ -24,9 +24,11 @@ struct Inner {
 }
 
 impl Session {
-    /// Begins a session. `None`: it gets an id of ours.
+    /// Begins a session. `None`: it gets an id of ours. One that names a person, such as a telephone number, is
+    /// replaced by what the intake's [guard](Intake::set_guard) makes of it.
     #[must_use]
     pub fn begin(intake: &Intake, id: Option<SessionId>) -> Self {
+        let id = id.map(|id| intake.guarded(id));
         let session = Self(Arc::new(Inner {
             id: id.unwrap_or_else(|| SessionId::from_call(intake.new_id())),
             intake: intake.clone(),

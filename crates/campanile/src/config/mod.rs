@@ -12,7 +12,7 @@ mod webhook;
 
 use crate::{TextMode, Texts};
 pub use budget::Budget;
-use campanile_redact::Redactor;
+use campanile_redact::{HashKey, Redactor};
 pub use redaction::{KeyOptions, Redaction, RuleOptions};
 pub use rule::{Latency, Rule};
 use serde::Deserialize;
@@ -349,6 +349,18 @@ impl Config {
             .map_err(|what| ConfigError::new(file, what))
     }
 
+    /// The key of hashes, from the environment; `None` where the file names none.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in the environment, or is no key.
+    pub fn hash_key(&self) -> Result<Option<HashKey>, ConfigError> {
+        let file = self.file.as_deref().unwrap_or(Path::new("campanile.toml"));
+        self.redact
+            .key()
+            .map_err(|what| ConfigError::new(file, what))
+    }
+
     /// The budgets, ready to be used; or what is wrong with one of them.
     ///
     /// # Errors
@@ -477,7 +489,7 @@ impl Sinks {
                 )
             }
             // No text becomes a metric.
-            _ => return Ok((Texts::default(), None)),
+            _ => return Ok((Texts::LOOSEST, None)),
         };
         let redactor = redaction::tight(modes, &format!("sink.{sink}.modes"))?;
         Ok((texts, redactor))

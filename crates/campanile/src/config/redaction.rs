@@ -17,7 +17,8 @@ pub struct Redaction {
     pub modes: Modes,
     /// What is said: the most that any sink may be told.
     pub content: TextMode,
-    /// Texts of errors: the most that any sink is told.
+    /// Texts of errors: the most that any sink is told. They may quote what was said, so they are measured where nothing
+    /// else is asked for.
     pub errors: TextMode,
     /// Texts of the program's own log lines: the most that any sink is told.
     pub logs: TextMode,
@@ -38,7 +39,7 @@ impl Default for Redaction {
         Self {
             modes: BTreeMap::new(),
             content: TextMode::default(),
-            errors: TextMode::default(),
+            errors: TextMode::Measure,
             logs: TextMode::default(),
             scan_limit: Bytes(64 << 10),
             key: None,
@@ -150,7 +151,8 @@ impl Redaction {
         Ok(lines.map(str::to_owned).collect())
     }
 
-    fn key(&self) -> Result<Option<HashKey>, String> {
+    /// The key of hashes; `None` where the file names none.
+    pub(super) fn key(&self) -> Result<Option<HashKey>, String> {
         let Some(KeyOptions { id, env }) = &self.key else {
             return Ok(None);
         };

@@ -1,11 +1,12 @@
 //! What the recorder makes of what layers hand over.
 
 use crate::support::bench;
+use campanile::redaction::HashKey;
 use campanile::{
     Billed, CALL_REV, CallLayer, Cost, DrainLayer, Event, Facts, Failure, FailureKind, Meter,
     Monitor, Name, Redactions, Sink, Tally, TimingLayer, Turn, UsageLayer, classify, client,
 };
-use campanile::{ErrorLayer, Money, Streaming};
+use campanile::{ErrorLayer, Money, Streaming, TextMode, Texts};
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 use std::time::Duration;
@@ -269,6 +270,9 @@ async fn usage_that_comes_after_the_end_amends_the_call() {
     assert_eq!(last["call"], call["id"]);
 }
 
+/// Texts of errors are written where they are asked for.
+const WITH_ERRORS: Texts = Texts::new(TextMode::Redacted, TextMode::Redacted, TextMode::Redacted);
+
 #[tokio::test]
 async fn the_text_of_an_error_is_redacted_and_fingerprinted() {
     let mask = |_: &str, masked: &mut String| {
@@ -277,7 +281,7 @@ async fn the_text_of_an_error_is_redacted_and_fingerprinted() {
         redactions.add("CARD", 1);
         redactions
     };
-    let bench = bench(|builder| builder.redactor(mask));
+    let bench = bench(|builder| builder.redactor(mask).texts(WITH_ERRORS));
     let fails = |_: Ask| async {
         let failure = Failure::new(FailureKind::Server).code(Some(Name::from_static("500")));
         let fault = classify::Fault(failure.because("card 4111".to_owned()));
@@ -301,8 +305,60 @@ async fn the_text_of_an_error_is_redacted_and_fingerprinted() {
 }
 
 #[tokio::test]
+async fn the_text_of_an_error_is_a_type_known_phrases_and_a_size() {
+    let bench = bench(|builder| builder.backtraces(true));
+    let fails = |_: Ask| async {
+        let reset =
+            std::io::Error::other("client error (Connect): about Käthe: operation timed out");
+        Err::<Tokens, tower::BoxError>(reset.into())
+    };
+
+    assert!(
+        stage(&bench.monitor, fails)
+            .oneshot(Ask(None))
+            .await
+            .is_err()
+    );
+
+    let failure = &bench.only("call")["failure"];
+    assert_eq!(
+        failure["chain"],
+        json!(["io::Error: client error (Connect): [11 characters, 2 words]: operation timed out"])
+    );
+    assert_eq!(failure["backtrace"], "[UNSCANNED]");
+}
+
+#[tokio::test]
+async fn a_name_that_is_a_number_of_somebody_is_hashed() {
+    let bench = bench(|builder| builder.id_key(HashKey::new("k1", &[7; 32]).unwrap()));
+    let session = bench.monitor.session_named("12025550143").unwrap();
+    let fails = |_: Ask| async {
+        let code = Name::outside("jo@example.com");
+        let fault = classify::Fault(Failure::new(FailureKind::Server).code(code));
+        Err::<Tokens, tower::BoxError>(fault.into())
+    };
+
+    assert!(
+        stage(&bench.monitor, fails)
+            .oneshot(Ask(Some(session.turn())))
+            .await
+            .is_err()
+    );
+
+    let call = bench.only("call");
+    assert_eq!(call["session"], session.id().as_str());
+    assert!(session.id().as_str().starts_with("phone-k1-"));
+    let code = call["failure"]["code"].as_str().unwrap();
+    assert!(code.starts_with("email-k1-"), "{code}");
+    let again = bench.monitor.session_named("+12025550143");
+    assert!(again.is_err(), "a plus is in no id");
+    let same = bench.monitor.session_named("1-202-555-0143").unwrap();
+    assert_eq!(same.id(), session.id());
+}
+
+#[tokio::test]
 async fn without_a_redactor_no_text_is_shown() {
-    let bench = bench(|builder| builder);
+    let bench = bench(|builder| builder.texts(WITH_ERRORS));
     let fails = |_: Ask| async { Err::<Tokens, tower::BoxError>("card 4111".into()) };
 
     assert!(
