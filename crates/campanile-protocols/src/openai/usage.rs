@@ -7,99 +7,107 @@ use crate::report::{Clock, Report};
 /// the details are parts, but for xAI's reasoning and Mistral's audio, which stand beside their whole.
 pub(crate) fn usage(raw: &str, provider: &str) -> Report {
     let mut report = Report::default();
-    let [prompt, input, completion, output, total] = pick(
-        raw,
-        [
-            "prompt_tokens",
-            "input_tokens",
-            "completion_tokens",
-            "output_tokens",
-            "total_tokens",
-        ],
-    );
+    // One pass: some servers report in every chunk.
+    let fields = pick(raw, KEYS);
+    let [prompt, input, completion, output, total, fields @ ..] = fields;
+    let [heard, of_prompt, fields @ ..] = fields;
+    let [i, i2, i3, i4, o, o2, o3, o4, elsewhere @ ..] = fields;
     report.totals.input_tokens = one(&[prompt, input]);
     report.totals.output_tokens = one(&[completion, output]);
-    cache(raw, &mut report);
-    details(raw, &mut report);
-    seconds(raw, &mut report);
-    let chat = prompt.is_some();
-    beside(raw, chat, total.and_then(count), provider, &mut report);
+    cache(elsewhere, &mut report);
+    details(i.or(i2).or(i3).or(i4), o.or(o2).or(o3).or(o4), &mut report);
+    seconds([heard, of_prompt], &mut report);
+    let total = total.and_then(count);
+    beside(
+        prompt.is_some(),
+        of_prompt.is_some(),
+        total,
+        provider,
+        &mut report,
+    );
     if report.totals.input_tokens.is_none() && report.totals.output_tokens.is_none() {
         // Voyage says the total only, and it is all input.
-        report.totals.input_tokens = total.and_then(count);
+        report.totals.input_tokens = total;
     }
     report
 }
 
-/// The names of the input's and the output's details. OpenAI's threads and transcriptions say "token".
-const OF_INPUT: [&str; 4] = [
+/// The keys of a usage object: the counts; seconds; the details of the input and of the output, where OpenAI's threads
+/// and transcriptions say "token"; and what compatible servers put at the top instead.
+const KEYS: [&str; 23] = [
+    "prompt_tokens",
+    "input_tokens",
+    "completion_tokens",
+    "output_tokens",
+    "total_tokens",
+    "seconds",
+    "prompt_audio_seconds",
     "prompt_tokens_details",
     "input_tokens_details",
     "prompt_token_details",
     "input_token_details",
-];
-const OF_OUTPUT: [&str; 4] = [
     "completion_tokens_details",
     "output_tokens_details",
     "completion_token_details",
     "output_token_details",
-];
-/// The names of what was read from a cache, and written to one, among the input's details.
-const CACHED: [&str; 2] = ["cached_tokens", "cache_read_input_tokens"];
-const WRITTEN: [&str; 3] = [
-    "cache_write_tokens",
-    "cache_creation_tokens",
+    "prompt_cache_hit_tokens",
+    "cached_tokens",
+    "num_cached_tokens",
+    "cache_read_input_tokens",
     "cache_creation_input_tokens",
+    "cache_write_tokens",
+    "cache_creation",
+    "reasoning_tokens",
 ];
 
-/// Reads the parts that the details name.
-fn details(raw: &str, report: &mut Report) {
-    let of_input = pick(raw, OF_INPUT).into_iter().flatten().next();
-    let of_output = pick(raw, OF_OUTPUT).into_iter().flatten().next();
-    let [audio, image, parts, cached_audio] = pick(
-        of_input.unwrap_or(""),
-        [
-            "audio_tokens",
-            "image_tokens",
-            "cached_tokens_details",
-            "cached_audio_tokens",
-        ],
-    );
-    let cached = pick(of_input.unwrap_or(""), CACHED);
-    let written = pick(of_input.unwrap_or(""), WRITTEN);
+/// Reads the parts that the details name: what was read from a cache, and written to one, has several names.
+fn details(of_input: Option<&str>, of_output: Option<&str>, report: &mut Report) {
     let totals = &mut report.totals;
-    totals.cached_input_tokens = one(&cached).or(totals.cached_input_tokens);
-    totals.cache_write_tokens = one(&written).or(totals.cache_write_tokens);
-    totals.audio_input_tokens = one(&[audio]);
-    report.image_in = one(&[image]);
-    let [part_audio, part_image] = pick(parts.unwrap_or(""), ["audio_tokens", "image_tokens"]);
-    report.cached_audio = one(&[part_audio, cached_audio]);
-    report.cached_image = one(&[part_image]);
-
-    let [reasoning, audio, image] = pick(
-        of_output.unwrap_or(""),
-        ["reasoning_tokens", "audio_tokens", "image_tokens"],
-    );
-    totals.reasoning_tokens = one(&[reasoning]).or(totals.reasoning_tokens);
-    totals.audio_output_tokens = one(&[audio]);
-    report.image_out = one(&[image]);
+    if let Some(of_input) = of_input {
+        let [
+            audio,
+            image,
+            parts,
+            cached_audio,
+            cached,
+            cached_too,
+            written @ ..,
+        ] = pick(
+            of_input,
+            [
+                "audio_tokens",
+                "image_tokens",
+                "cached_tokens_details",
+                "cached_audio_tokens",
+                "cached_tokens",
+                "cache_read_input_tokens",
+                "cache_write_tokens",
+                "cache_creation_tokens",
+                "cache_creation_input_tokens",
+            ],
+        );
+        totals.cached_input_tokens = one(&[cached, cached_too]).or(totals.cached_input_tokens);
+        totals.cache_write_tokens = one(&written).or(totals.cache_write_tokens);
+        totals.audio_input_tokens = one(&[audio]);
+        report.image_in = one(&[image]);
+        let [part_audio, part_image] = pick(parts.unwrap_or(""), ["audio_tokens", "image_tokens"]);
+        report.cached_audio = one(&[part_audio, cached_audio]);
+        report.cached_image = one(&[part_image]);
+    }
+    if let Some(of_output) = of_output {
+        let [reasoning, audio, image] = pick(
+            of_output,
+            ["reasoning_tokens", "audio_tokens", "image_tokens"],
+        );
+        totals.reasoning_tokens = one(&[reasoning]).or(totals.reasoning_tokens);
+        totals.audio_output_tokens = one(&[audio]);
+        report.image_out = one(&[image]);
+    }
 }
 
 /// Reads what compatible servers put at the top instead.
-fn cache(raw: &str, report: &mut Report) {
-    let [hits, top, numbered, read, created, written, ages, reasoning] = pick(
-        raw,
-        [
-            "prompt_cache_hit_tokens",
-            "cached_tokens",
-            "num_cached_tokens",
-            "cache_read_input_tokens",
-            "cache_creation_input_tokens",
-            "cache_write_tokens",
-            "cache_creation",
-            "reasoning_tokens",
-        ],
-    );
+fn cache(elsewhere: [Option<&str>; 8], report: &mut Report) {
+    let [hits, top, numbered, read, created, written, ages, reasoning] = elsewhere;
     let totals = &mut report.totals;
     totals.cached_input_tokens = one(&[top, hits, numbered, read]);
     totals.cache_write_tokens = one(&[created, written]);
@@ -115,7 +123,7 @@ fn cache(raw: &str, report: &mut Report) {
 }
 
 /// Adds what the provider counts beside the whole instead of inside it: the total tells.
-fn beside(raw: &str, chat: bool, total: Option<u64>, provider: &str, report: &mut Report) {
+fn beside(chat: bool, heard: bool, total: Option<u64>, provider: &str, report: &mut Report) {
     let totals = &mut report.totals;
     let (Some(input), Some(output)) = (totals.input_tokens, totals.output_tokens) else {
         return;
@@ -127,16 +135,14 @@ fn beside(raw: &str, chat: bool, total: Option<u64>, provider: &str, report: &mu
         totals.output_tokens = Some(output.saturating_add(reasoning));
     }
     let audio = totals.audio_input_tokens.unwrap_or(0);
-    let told = || pick(raw, ["prompt_audio_seconds"])[0].is_some();
-    if audio > 0 && (provider == "mistral" || (adds_up(audio) && told())) {
+    if audio > 0 && (provider == "mistral" || (adds_up(audio) && heard)) {
         totals.input_tokens = Some(input.saturating_add(audio));
     }
 }
 
 /// Seconds of audio, for transcription.
-fn seconds(raw: &str, report: &mut Report) {
-    let [seconds, of_prompt] = pick(raw, ["seconds", "prompt_audio_seconds"]);
-    let seconds = [seconds, of_prompt].into_iter().flatten().find_map(decimal);
+fn seconds(said: [Option<&str>; 2], report: &mut Report) {
+    let seconds = said.into_iter().flatten().find_map(decimal);
     if seconds.is_some() {
         report.totals.audio_seconds = seconds;
         report.clock = Clock::Heard;
