@@ -31,6 +31,8 @@ pub struct Messages {
     usage: Usage,
     /// The rounds of the same model, where they are listed: compaction is billed, and in no total.
     rounds: Option<Usage>,
+    /// Who answers: the model that was asked for, or the one that took over from it.
+    model: Option<Name>,
     /// The final count of the output has come.
     settled: bool,
     deltas: Deltas,
@@ -143,7 +145,10 @@ impl Read for Messages {
                 self.settled = true;
                 self.write(out);
             }
-            "ping" | "content_block_start" | "content_block_stop" => {}
+            "content_block_start" => {
+                self.block(pick(message, ["content_block"])[0].unwrap_or(""), out);
+            }
+            "ping" | "content_block_stop" => {}
             "error" => out.failure(failure::read(message)),
             _ if error.is_some() => out.failure(failure::read(message)),
             _ => self.whole(message, out),
@@ -168,7 +173,18 @@ impl Messages {
         let [id, model, reported] = pick(message, ["id", "model", "usage"]);
         out.request_id(id);
         out.model(model);
+        self.model = crate::wire::name(model).or(self.model.take());
         self.report(reported, out);
+    }
+
+    /// A block of the answer; one of them says that another model takes over, whose prices hold from there.
+    fn block(&mut self, block: &str, out: &mut Out<'_>) {
+        let [kind, to] = pick(block, ["type", "to"]);
+        let to = to.filter(|_| kind == Some("\"fallback\""));
+        if let Some(model) = to.and_then(|raw| crate::wire::name(pick(raw, ["model"])[0])) {
+            out.noted().served().model = Some(model.clone());
+            self.model = Some(model);
+        }
     }
 
     fn whole(&mut self, message: &str, out: &mut Out<'_>) {
@@ -176,6 +192,7 @@ impl Messages {
         if let Some(content) = content {
             json::items(content, |block| {
                 out.piece();
+                self.block(block, out);
                 if let Some(text) = pick(block, ["text"])[0].and_then(json::filled) {
                     out.delta(&text);
                 }
@@ -209,9 +226,11 @@ impl Messages {
             let mut sum = Usage::default();
             let mut any = false;
             json::items(rounds, |round| {
-                // An advisor names its own model: its tokens have another price, and do not belong here.
+                // Tokens of another model (an advisor, or who was asked first) have another price, and do not
+                // belong here.
                 let [model, kind] = pick(round, ["model", "type"]);
-                if model.is_none() && kind != Some("\"advisor_message\"") {
+                let own = model.is_none() || crate::wire::name(model) == self.model;
+                if own && kind != Some("\"advisor_message\"") {
                     any = true;
                     let mut one = Usage::default();
                     one.update(round);
@@ -293,6 +312,22 @@ mod tests {
         let terms = &noted.noted_served().unwrap().terms;
         assert_eq!(terms.addons, [Name::from_static("fast")]);
         assert_eq!(terms.region.as_deref(), Some("us"));
+    }
+
+    #[test]
+    fn who_took_over_is_who_is_billed() {
+        let (decoder, noted) = read(&format!(
+            "{HEAD}data: {{\"type\":\"content_block_start\",\"index\":1,\"content_block\":{{\"type\":\"fallback\",\"from\":{{\"model\":\"claude-x-2\"}},\"to\":{{\"model\":\"claude-y\"}}}}}}\n\ndata: {{\"type\":\"message_delta\",\"usage\":{{\"input_tokens\":12,\"output_tokens\":7,\"iterations\":[{{\"type\":\"message\",\"model\":\"claude-x-2\",\"input_tokens\":10,\"output_tokens\":0}},{{\"type\":\"compaction\",\"model\":\"claude-y\",\"input_tokens\":30,\"output_tokens\":2}},{{\"type\":\"fallback_message\",\"model\":\"claude-y\",\"input_tokens\":12,\"output_tokens\":7}}]}}}}\n\n"
+        ));
+
+        let served = noted.noted_served().unwrap();
+        assert_eq!(served.model.as_deref(), Some("claude-y"));
+        let usage = noted.noted_usage().unwrap();
+        assert_eq!(usage.at_least(Meter::InputTokens), 42);
+        assert_eq!(usage.at_least(Meter::OutputTokens), 9);
+        let totals = decoder.inclusive();
+        assert_eq!(totals.model.as_deref(), Some("claude-x-2"));
+        assert_eq!(totals.output_tokens, Some(7));
     }
 
     #[test]
