@@ -152,7 +152,9 @@ impl Gemini {
         if event_type.is_none() {
             outputs(whole, out);
         }
-        if let Some(raw) = reported.filter(|raw| raw.starts_with('{')) {
+        // What is known so far rides beside any event.
+        let so_far = || at(message, &["metadata", "usage"]);
+        if let Some(raw) = reported.or_else(so_far).filter(|raw| raw.starts_with('{')) {
             let report = interaction(raw);
             if report.says_something() {
                 out.report().replace(report);
@@ -448,6 +450,16 @@ mod tests {
         assert_eq!(embedded.inclusive().input_tokens, Some(7));
         assert_eq!(made.inclusive().input_tokens, Some(5));
         assert_eq!(made.inclusive().output_tokens, Some(1));
+    }
+
+    #[test]
+    fn an_interaction_that_is_cut_off_has_what_was_known_so_far() {
+        let (decoder, _) = read(
+            "data: {\"interaction\":{\"id\":\"v1\",\"model\":\"gemini-x\"},\"event_type\":\"interaction.created\",\"metadata\":{\"usage\":{\"total_input_tokens\":11,\"total_output_tokens\":0,\"total_thought_tokens\":68}}}\n\ndata: {\"index\":1,\"delta\":{\"text\":\"ok\",\"type\":\"text\"},\"event_type\":\"step.delta\",\"metadata\":{\"usage\":{\"total_input_tokens\":11,\"total_output_tokens\":5,\"total_thought_tokens\":126}}}\n\n",
+        );
+
+        assert_eq!(decoder.inclusive().input_tokens, Some(11));
+        assert_eq!(decoder.inclusive().output_tokens, Some(131));
     }
 
     #[test]
