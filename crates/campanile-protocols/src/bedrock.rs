@@ -100,10 +100,11 @@ impl Bedrock {
         }
         // The chunks of Nova and of Converse are one key each; Converse's event types say the key.
         let nova = metadata.and_then(|raw| pick(raw, ["usage"])[0]);
-        if let Some(raw) = nova
-            .or(reported)
-            .filter(|raw| raw.contains("\"inputTokens\""))
-        {
+        if let Some(raw) = nova.or(reported).filter(|raw| {
+            ["\"inputTokens\"", "\"outputTokens\""]
+                .iter()
+                .any(|key| raw.contains(key))
+        }) {
             let report = converse(raw);
             out.report().replace(report);
         } else if kind.is_some() && (choices.is_none() && output.is_none()) {
@@ -324,6 +325,17 @@ mod tests {
         );
 
         assert_eq!(decoder.inclusive().input_tokens, Some(20));
+    }
+
+    #[test]
+    fn a_usage_may_be_half_of_one() {
+        let (decoder, _) = read(
+            Decoder::new(),
+            br#"{"output":{"message":{"content":[{"text":"Hi"}]}},"usage":{"outputTokens":50}}"#,
+        );
+
+        assert_eq!(decoder.inclusive().output_tokens, Some(50));
+        assert_eq!(decoder.inclusive().input_tokens, None);
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn shape(event: &str, message: &str) -> Option<Shape> {
 }
 
 fn by_keys(message: &str) -> Option<Shape> {
-    const KEYS: [(&str, Shape); 26] = [
+    const KEYS: [(&str, Shape); 28] = [
         ("choices", Shape::Chat),
         ("x_groq", Shape::Chat),
         ("usageMetadata", Shape::Gemini),
@@ -127,6 +127,8 @@ fn by_keys(message: &str) -> Option<Shape> {
         ("duration_seconds", Shape::Transcripts),
         ("total_audio_proc_ms", Shape::Transcripts),
         ("totalBilledTime", Shape::Transcripts),
+        ("combinedPhrases", Shape::Transcripts),
+        ("RecognitionStatus", Shape::Transcripts),
         ("extra_info", Shape::Transcripts),
         ("segments", Shape::Results),
         ("words", Shape::Results),

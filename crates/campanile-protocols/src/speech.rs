@@ -42,11 +42,15 @@ const SECONDS: [&[&str]; 18] = [
 ];
 
 /// The same in milliseconds.
-const MILLIS: [&[&str]; 3] = [
+const MILLIS: [&[&str]; 4] = [
     &["total_audio_proc_ms"],
     &["audio_duration_ms"],
     &["duration_ms"],
+    &["durationMilliseconds"],
 ];
+
+/// The same in Azure's ticks, of which a second has ten million.
+const TICKS: [&[&str]; 2] = [&["durationInTicks"], &["Duration"]];
 
 /// Where a live result says at which second its stretch of the audio ends.
 const ENDS: [&[&str]; 5] = [
@@ -139,7 +143,9 @@ fn reported(message: &str, out: &mut Out<'_>) {
         .map(|raw| usage(raw, out.provider()))
         .unwrap_or_default();
     let millis = || first(message, &MILLIS, count).map(|millis| Decimal::new(millis, 3));
-    if let Some(seconds) = first(message, &SECONDS, number).or_else(millis) {
+    let ticks = || first(message, &TICKS, count).map(|ticks| Decimal::new(ticks, 7));
+    let seconds = first(message, &SECONDS, number);
+    if let Some(seconds) = seconds.or_else(millis).or_else(ticks) {
         report.totals.audio_seconds = Some(seconds);
         report.clock = Clock::Heard;
     } else if let Some(seconds) = spoken(message) {
@@ -294,6 +300,14 @@ mod tests {
             ),
             (r#"{"tokens":[],"total_audio_proc_ms":2500}"#, "2.5"),
             (r#"{"job":{"id":"j","duration":30}}"#, "30"),
+            (
+                r#"{"durationMilliseconds":36710,"combinedPhrases":[{"text":"Hi"}],"phrases":[{"durationMilliseconds":36712}]}"#,
+                "36.71",
+            ),
+            (
+                r#"{"RecognitionStatus":"Success","Offset":1000000,"Duration":21400000,"DisplayText":"Hi."}"#,
+                "2.14",
+            ),
             (r#"{"results":[],"totalBilledTime":"15s"}"#, "15"),
             (
                 r#"{"type":"transcript","data":{"utterance":{"start":0.5,"end":2.25,"text":"Hi"}}}"#,

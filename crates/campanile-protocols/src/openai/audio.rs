@@ -1,5 +1,6 @@
 //! Transcription and speech over HTTP, images, and what else reports beside its result.
 
+use crate::Decimal;
 use crate::audio::{Encoding, Raw};
 use crate::failure;
 use crate::json::{self, pick};
@@ -64,7 +65,11 @@ impl Read for Results {
             report.image_out = report.totals.output_tokens;
         }
         if report.totals.audio_seconds.is_none() {
-            report.totals.audio_seconds = duration.and_then(json::decimal);
+            // Azure's own transcription is served beside OpenAI's.
+            let millis = || pick(message, ["durationMilliseconds"])[0].and_then(json::count);
+            report.totals.audio_seconds = duration
+                .and_then(json::decimal)
+                .or_else(|| millis().map(|millis| Decimal::new(millis, 3)));
             if report.totals.input_tokens.is_some() {
                 // Who bills by the token bills no seconds.
                 report.clock = Clock::Aside;
@@ -235,6 +240,14 @@ mod tests {
             decoder.inclusive().audio_seconds.unwrap().to_string(),
             "5.5"
         );
+    }
+
+    #[test]
+    fn a_duration_may_be_in_milliseconds() {
+        let (decoder, _) = read(r#"{"durationMilliseconds":36710,"phrases":[]}"#);
+
+        let seconds = decoder.inclusive().audio_seconds.unwrap();
+        assert_eq!(seconds.to_string(), "36.71");
     }
 
     #[test]
