@@ -89,7 +89,7 @@ pub(crate) fn sinks(
     for name in &environment.sinks {
         let sink: Box<dyn Sink> = match name.as_str() {
             "ledger" => {
-                let ledger = Arc::new(ledger(&config.sink.ledger, clock)?);
+                let ledger = Arc::new(ledger(config, clock)?);
                 started.ledger = Arc::downgrade(&ledger);
                 // Whatever stands around it: no worker that may shed comes between.
                 Box::new(Money(around("ledger", Box::new(ledger))))
@@ -130,9 +130,10 @@ fn durability(stated: Durable) -> Durability {
     }
 }
 
-fn ledger(options: &config::LedgerTable, clock: &Clock) -> Result<Ledger, StartError> {
+fn ledger(config: &Config, clock: &Clock) -> Result<Ledger, StartError> {
+    let options = &config.sink.ledger;
     let options = LedgerOptions::new(&options.path).durability(durability(options.durability));
-    let options = options.tell(|trouble| {
+    let options = options.prices(book(config)?).tell(|trouble| {
         let (why, waiting) = (&trouble.message, trouble.waiting_events);
         tell(&format!("{why}; events that wait in memory: {waiting}"));
     });

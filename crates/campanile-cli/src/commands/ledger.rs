@@ -105,7 +105,8 @@ fn archive(settings: &Settings, before: Option<Moment>, io: &mut Io<'_>) -> Resu
     let before = before.map_or(now, |before| before.resolve(now));
     // Its sums first: reports of whole hours need no archive then.
     let open = ledger::Ledger::open;
-    let ledger = open(LedgerOptions::new(&path), Clock::system()).map_err(Fault::usage)?;
+    let options = LedgerOptions::new(&path).prices(settings.book()?);
+    let ledger = open(options, Clock::system()).map_err(Fault::usage)?;
     if !ledger.close(PATIENCE) {
         return Err(Fault::Failed(format!(
             "{}: it cannot be written",

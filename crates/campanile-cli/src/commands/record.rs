@@ -94,6 +94,7 @@ impl Record {
         let (tell, troubles) = channel();
         let options = LedgerOptions::new(settings.ledger_path()?)
             .durability(durability)
+            .prices(settings.book()?)
             // Nobody listens any more only when nobody waits any more.
             .tell(move |trouble| drop(tell.send(trouble.message)));
         let clock = Clock::system();

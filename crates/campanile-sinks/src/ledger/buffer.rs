@@ -295,7 +295,7 @@ impl Buffer {
         } = self;
         push(chunks, spare, bytes, Kind::Usage, |out| {
             CallRow::open(usage).pack(out);
-            PartRow::of(&usage.attempt, usage.rev, scratch).pack(out);
+            PartRow::of_usage(usage, scratch).pack(out);
         });
         self.texts(usage.at.micros(), usage.attempt.failure.as_ref());
     }

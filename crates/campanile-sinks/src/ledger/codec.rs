@@ -115,21 +115,26 @@ const BOUNDED: u64 = 2;
 pub(crate) fn pack_usage(out: &mut Vec<u8>, usage: &Usage) -> bool {
     let mut exact = true;
     for (meter, count) in usage.iter() {
-        let (kind, more) = match count.at_most {
-            None => (UNBOUNDED, None),
-            Some(most) if most == count.at_least => (EXACT, None),
-            Some(most) => (BOUNDED, Some(most - count.at_least)),
-        };
-        // Reported counts, the usual ones, get the small numbers.
-        let doubt = Evidence::Reported as u64 - count.evidence as u64;
-        out.uint((meter.index() as u64) << 4 | doubt << 2 | kind);
-        out.uint(count.at_least);
-        if let Some(more) = more {
-            out.uint(more);
-        }
-        exact &= kind == EXACT;
+        exact &= pack_metered(out, meter.index() as u64, count);
     }
     exact
+}
+
+/// Appends one meter of usage. Says whether its count is exact.
+pub(crate) fn pack_metered(out: &mut Vec<u8>, meter: u64, count: Count) -> bool {
+    let (kind, more) = match count.at_most {
+        None => (UNBOUNDED, None),
+        Some(most) if most == count.at_least => (EXACT, None),
+        Some(most) => (BOUNDED, Some(most - count.at_least)),
+    };
+    // Reported counts, the usual ones, get the small numbers.
+    let doubt = Evidence::Reported as u64 - count.evidence as u64;
+    out.uint(meter << 4 | doubt << 2 | kind);
+    out.uint(count.at_least);
+    if let Some(more) = more {
+        out.uint(more);
+    }
+    kind == EXACT
 }
 
 /// One meter of packed usage; its number may be one that a newer version has written.

@@ -38,6 +38,7 @@ mod codec;
 mod error;
 mod fill;
 mod forget;
+mod growth;
 mod log;
 mod numbers;
 mod outbox;
@@ -75,7 +76,7 @@ pub use spending::{Count, Spend, Spending};
 pub use verify::Problem;
 
 use buffer::Buffer;
-use campanile_core::{AlertEvent, CallEvent, Clock, Event, LossReason, Sink, Stats};
+use campanile_core::{AlertEvent, CallEvent, Clock, Event, LossReason, Price, Sink, Stats};
 use roller::Roller;
 use run::Run;
 use std::{
@@ -143,6 +144,7 @@ pub struct LedgerOptions {
     budget_bytes: usize,
     sums: bool,
     tell: Tell,
+    prices: Option<Arc<dyn Price>>,
 }
 
 impl LedgerOptions {
@@ -154,6 +156,7 @@ impl LedgerOptions {
             budget_bytes: 64 << 20,
             sums: true,
             tell: Arc::new(|_| {}),
+            prices: None,
         }
     }
 
@@ -179,6 +182,13 @@ impl LedgerOptions {
     /// Sets who is told of trouble, on the writer's thread (default: nobody).
     pub fn tell(mut self, tell: impl Fn(LedgerTrouble) + Send + Sync + 'static) -> Self {
         self.tell = Arc::new(tell);
+        self
+    }
+
+    /// Sets what prices what a dead process may have used and not counted (default: nothing; then such amounts have no
+    /// upper bound).
+    pub fn prices(mut self, prices: impl Price + 'static) -> Self {
+        self.prices = Some(Arc::new(prices));
         self
     }
 }
@@ -286,7 +296,7 @@ impl Ledger {
         let (conn, run) = patiently(|| {
             let mut conn = schema::open(&path, options.durability)?;
             let run = Run::begin(&conn, &path, &clock)?;
-            run::close_dead(&mut conn, &path, &clock, run.id)?;
+            run::close_dead(&mut conn, &options, &clock, run.id)?;
             // What a process that was killed has committed and not synced counts from here on.
             writer::checkpoint(&conn).map_err(|error| LedgerError::sql(&path, error))?;
             Ok((conn, run))

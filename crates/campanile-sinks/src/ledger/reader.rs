@@ -26,7 +26,7 @@ pub use stats::LedgerStats;
 pub(super) use archives::{Archive, archives, horizon};
 pub(super) use call::by_id;
 pub(super) use fold::folds;
-pub(super) use scan::{RawCall, RawPart, columns, scan};
+pub(super) use scan::{Damage, RawCall, RawPart, columns, look_up, scan};
 
 use call::each_call;
 use errors::failure_groups;

@@ -1,14 +1,17 @@
 //! Runs: each process holds a lock on a file of its own, so that others know whether it is alive.
 
-use super::{LedgerError, LedgerErrorKind, store};
+use super::{LedgerError, LedgerErrorKind, LedgerOptions, growth, store};
 use campanile_core::{Clock, Ids};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Timespec, Timestamps, flock, futimens};
 use std::{
     fs::{File, OpenOptions},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
+
+/// How often a process that has something to write shows that it lives.
+const BEAT_US: i64 = 1_000_000;
 
 /// The run of this process: alive as long as this is held.
 #[derive(Debug)]
@@ -18,7 +21,8 @@ pub(super) struct Run {
     pub(super) file: Option<(u64, u64)>,
     key: String,
     lock: PathBuf,
-    _held: File,
+    held: File,
+    beat_at: i64,
 }
 
 /// Device and number of a file; `None` where there is none.
@@ -54,13 +58,34 @@ impl Run {
                 let _ = std::fs::remove_file(&lock);
                 LedgerError::sql(path, error)
             })?;
-        Ok(Self {
+        let mut run = Self {
             id,
             file: file_of(path),
             key,
             lock,
-            _held: file,
-        })
+            held: file,
+            beat_at: i64::MIN,
+        };
+        run.beat(now.micros());
+        Ok(run)
+    }
+
+    /// Shows that this process lives, by the time of its file: also where the ledger cannot be written.
+    pub(super) fn beat(&mut self, now: i64) {
+        if now.abs_diff(self.beat_at) < BEAT_US.unsigned_abs() {
+            return;
+        }
+        self.beat_at = now;
+        let time = Timespec {
+            tv_sec: now.div_euclid(1_000_000),
+            tv_nsec: now.rem_euclid(1_000_000) * 1_000,
+        };
+        let times = Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        // A disk that refuses this is told of by what else it refuses.
+        let _ = futimens(&self.held, &times);
     }
 
     /// Goes on in what is now at the path of its ledger: as itself where that knows it, else as a new run.
@@ -84,7 +109,7 @@ impl Run {
                 .map_err(io)?;
             flock(&file, FlockOperation::NonBlockingLockExclusive)
                 .map_err(|error| io(error.into()))?;
-            (self._held, self.file) = (file, file_of(path));
+            (self.held, self.file) = (file, file_of(path));
             return Ok(());
         }
         *self = Self::begin(conn, path, clock)?;
@@ -112,6 +137,15 @@ impl Run {
     }
 }
 
+/// When the process of a run file has shown last that it lives.
+fn beat_of(file: &File) -> i64 {
+    let beat = |meta: std::fs::Metadata| {
+        let micros = meta.mtime().checked_mul(1_000_000)?;
+        micros.checked_add(meta.mtime_nsec() / 1_000)
+    };
+    file.metadata().ok().and_then(beat).unwrap_or(i64::MIN)
+}
+
 fn lock_path(path: &Path, key: &str) -> PathBuf {
     path.with_file_name(format!("run-{key}.lock"))
 }
@@ -119,10 +153,11 @@ fn lock_path(path: &Path, key: &str) -> PathBuf {
 /// Closes what dead runs have left open: runs whose lock nobody holds.
 pub(super) fn close_dead(
     conn: &mut Connection,
-    path: &Path,
+    options: &LedgerOptions,
     clock: &Clock,
     own: i64,
 ) -> Result<(), LedgerError> {
+    let path = options.path.as_path();
     let sql = |error| LedgerError::sql(path, error);
     let open: Vec<(i64, String, i64)> = conn
         .prepare("SELECT id, key, seen_at FROM run WHERE ended_at IS NULL AND id <> ?1")
@@ -144,7 +179,15 @@ pub(super) fn close_dead(
         let tx = conn
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(sql)?;
-        store::close_run(&tx, run, seen_at, clock.now().micros()).map_err(sql)?;
+        let now = clock.now().micros();
+        let seen_at = seen_at.max(file.map_or(i64::MIN, |file| beat_of(&file)));
+        let end = store::End {
+            seen_at,
+            over_at: growth::over_by(seen_at, now),
+            now,
+            prices: options.prices.as_deref(),
+        };
+        store::close_run(&tx, run, &end).map_err(sql)?;
         tx.commit().map_err(sql)?;
         let _ = std::fs::remove_file(&lock);
     }

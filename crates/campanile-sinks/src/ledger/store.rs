@@ -14,7 +14,7 @@ mod touched;
 mod tx;
 
 pub(crate) use amount::amount;
-pub(crate) use dead::close_run;
+pub(crate) use dead::{End, close_run};
 pub(crate) use index::{Claim, Job, Visit};
 pub(crate) use names::Dictionary;
 pub(crate) use outgoing::fold_key;

@@ -164,6 +164,7 @@ impl Writer {
     }
 
     fn attempt(&mut self, batch: &Batch) -> Result<Vec<Appended>, LedgerError> {
+        self.run.beat(self.clock.now().micros());
         // Moved away, or taken for another one: nobody would find there what is written.
         if self.store.is_some() && self.run.file != file_of(&self.options.path) {
             self.store = None;

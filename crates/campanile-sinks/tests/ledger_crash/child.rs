@@ -30,6 +30,19 @@ pub(crate) fn quantity(number: u64) -> u64 {
     number.wrapping_mul(2_654_435_761) % 1_000_003 + 1
 }
 
+/// What a call that is left open has sent at its checkpoint.
+pub(crate) const AUDIO_US: u64 = 36_920_000;
+
+/// A cent for a second, within the bounds of what was sent.
+pub(crate) fn price(usage: &Usage) -> Cost {
+    let sent = usage.get(Meter::AudioUs).unwrap();
+    let cent = Money::from_usd("0.01").unwrap().grains() / 1_000_000;
+    let amount = |us: u64| Money::from_grains(i128::from(us) * cent);
+    let mut cost = Cost::exact(amount(sent.at_least));
+    cost.at_most = sent.at_most.map(amount);
+    cost
+}
+
 pub(crate) fn event(id: CallId, number: u64) -> CallEvent {
     let mut attempt = Attempt::new(1);
     attempt.provider = Some("openai".into());
@@ -135,15 +148,18 @@ fn leave_open(ledger: &Ledger) {
         session.clone(),
         Timestamp::now(),
     ))));
+    let now = Timestamp::now();
     let mut call = event(CallId(7), 7);
     let mut attempt = call.attempts.remove(0);
-    attempt.cost.as_mut().unwrap().at_most = Money::from_usd("2");
+    // A connection that has sent more than half a minute of speech.
+    attempt.usage = Some(Usage::new().with(Meter::AudioUs, AUDIO_US, Evidence::Measured));
+    attempt.cost = Some(price(attempt.usage.as_ref().unwrap()));
     let mut usage = UsageEvent::new(
         CallId(7),
         3,
-        "llm".into(),
-        Timestamp::now(),
-        Timestamp::now(),
+        "stt".into(),
+        Timestamp(now.micros() - 37_000_000),
+        now,
         attempt,
     );
     usage.session = Some(session);

@@ -1,14 +1,17 @@
 //! `kill -9` at any moment.
 
-use crate::child::{SOON, child_of, live, quantity};
+use crate::child::{AUDIO_US, SOON, child_of, live, price, quantity};
 use campanile_core::{
-    Clock, Event, Money, Outcome, Phase, SessionEvent, SessionId, Sink, Timestamp,
+    Billed, Clock, Event, Evidence, Meter, Outcome, Phase, SessionEvent, SessionId, Sink,
+    Timestamp, Usage,
 };
 use campanile_sinks::ledger::{Ledger, LedgerOptions, Query, Reader};
 use std::{
     collections::{HashMap, HashSet},
     io::{BufRead, BufReader},
     ops::ControlFlow,
+    path::Path,
+    process::Child,
     time::Duration,
 };
 
@@ -96,28 +99,29 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
     );
 }
 
+/// A process that has left a session and a call open, and said so.
+fn left_open(path: &Path) -> Child {
+    let mut child = child_of("leave_open", path, 0);
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    while !line.contains("ack 7") {
+        line.clear();
+        let read = out.read_line(&mut line).unwrap();
+        assert!(read > 0, "the child said nothing");
+    }
+    child
+}
+
 #[test]
 fn what_a_dead_process_left_open_is_closed_as_crashed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger/campanile.db");
-    let mut dead = child_of("leave_open", &path, 0);
-    let mut line = String::new();
-    let mut out = BufReader::new(dead.stdout.take().unwrap());
-    while !line.contains("ack 7") {
-        line.clear();
-        assert!(
-            out.read_line(&mut line).unwrap() > 0,
-            "the child said nothing"
-        );
-    }
+    let mut dead = left_open(&path);
 
     // While it lives, its call is its own.
     drop(Ledger::open(LedgerOptions::new(&path), Clock::system()).unwrap());
-    let open = Reader::open(&path)
-        .unwrap()
-        .report(&Query::default())
-        .unwrap()
-        .total;
+    let open = Reader::open(&path).unwrap();
+    let open = open.report(&Query::default()).unwrap().total;
     dead.kill().unwrap();
     dead.wait().unwrap();
     let ledger = Ledger::open(LedgerOptions::new(&path), Clock::system()).unwrap();
@@ -128,14 +132,68 @@ fn what_a_dead_process_left_open_is_closed_as_crashed() {
     assert_eq!(detail.session.reason.as_deref(), Some("crashed"));
     assert!(detail.session.ended_at.is_some());
     assert_eq!(detail.call_list[0].outcome, Some(Outcome::Crashed));
-    assert_eq!(detail.call_list[0].qty, quantity(7));
-    assert_eq!(detail.call_list[0].cost.at_most, Money::from_usd("2"));
+    assert_eq!(detail.call_list[0].qty, AUDIO_US);
     assert_eq!(
         (detail.session.sum.crashed, detail.session.sum.open),
         (1, 0)
     );
     assert_eq!(reader.verify().unwrap(), []);
     drop(ledger);
+}
+
+#[test]
+fn what_may_have_come_after_the_last_checkpoint_is_within_the_bounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger/campanile.db");
+    let began = Timestamp::now();
+    let mut dead = left_open(&path);
+    dead.kill().unwrap();
+    dead.wait().unwrap();
+
+    let options = LedgerOptions::new(&path).prices(|billed: &Billed<'_>| price(billed.usage));
+    drop(Ledger::open(options, Clock::system()).unwrap());
+
+    let most = Timestamp::now().micros() - began.micros() + 2_000_000;
+    let reader = Reader::open(&path).unwrap();
+    let detail = reader.session("left-open").unwrap().unwrap();
+    let attempt = &detail.call_list[0].attempts[0];
+    let sent = attempt.usage.unwrap().get(Meter::AudioUs).unwrap();
+    assert_eq!(
+        (sent.at_least, sent.evidence),
+        (AUDIO_US, Evidence::Estimated)
+    );
+    let more = sent.at_most.unwrap() - AUDIO_US;
+    assert!(
+        more >= 1_000_000 && more <= most.unsigned_abs(),
+        "{more} of {most}"
+    );
+    let cost = attempt.cost.as_ref().unwrap();
+    let expected = price(&attempt.usage.unwrap());
+    assert_eq!(
+        (cost.at_least, cost.at_most),
+        (expected.at_least, expected.at_most)
+    );
+    assert_eq!(reader.verify().unwrap(), []);
+}
+
+#[test]
+fn without_prices_what_may_have_come_costs_nobody_knows_what() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger/campanile.db");
+    let mut dead = left_open(&path);
+    dead.kill().unwrap();
+    dead.wait().unwrap();
+
+    drop(Ledger::open(LedgerOptions::new(&path), Clock::system()).unwrap());
+
+    let reader = Reader::open(&path).unwrap();
+    let detail = reader.session("left-open").unwrap().unwrap();
+    let cost = detail.call_list[0].attempts[0].cost.as_ref().unwrap();
+    let counted = Usage::new().with(Meter::AudioUs, AUDIO_US, Evidence::Measured);
+    assert_eq!(
+        (cost.at_least, cost.at_most),
+        (price(&counted).at_least, None)
+    );
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl RawCall {
 }
 
 /// The columns of a part.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RawPart {
     call: [u8; 16],
     pub(crate) n: u32,

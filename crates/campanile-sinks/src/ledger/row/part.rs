@@ -7,7 +7,7 @@ use super::{
     timing::Times,
 };
 use crate::ledger::codec::{Pack, Unpack, pack_usage};
-use campanile_core::{Attempt, CALL_REV, CallEvent, Cost, Outcome};
+use campanile_core::{Attempt, CALL_REV, CallEvent, Cost, Outcome, UsageEvent};
 
 /// What a part row tells beside its columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +19,8 @@ pub(crate) struct PartDetail<'a> {
     pub(crate) failure: Option<FailureRow<'a>>,
     pub(crate) book: &'a str,
     pub(crate) why: &'a [u8],
+    /// At a checkpoint: how long after the opening of its call it was counted.
+    pub(crate) counted_us: Option<u64>,
 }
 
 impl<'a> PartDetail<'a> {
@@ -34,7 +36,8 @@ impl<'a> PartDetail<'a> {
             | u8::from(self.timing.is_some()) << 3
             | u8::from(self.failure.is_some()) << 4
             | u8::from(!self.book.is_empty()) << 5
-            | u8::from(!self.why.is_empty()) << 6;
+            | u8::from(!self.why.is_empty()) << 6
+            | u8::from(self.counted_us.is_some()) << 7;
         out.push(flags);
         if let Some(model) = self.requested_model {
             words.word(out, model)?;
@@ -56,6 +59,9 @@ impl<'a> PartDetail<'a> {
         }
         if !self.why.is_empty() {
             out.blob(self.why);
+        }
+        if let Some(counted) = self.counted_us {
+            out.uint(counted);
         }
         Ok(())
     }
@@ -83,6 +89,9 @@ impl<'a> PartDetail<'a> {
         }
         if flags & 64 != 0 {
             detail.why = from.blob()?;
+        }
+        if flags & 128 != 0 {
+            detail.counted_us = Some(from.uint()?);
         }
         Some(detail)
     }
@@ -130,6 +139,16 @@ impl<'a> PartRow<'a> {
         .with(attempt)
     }
 
+    /// One attempt of a call that is open, or ended before.
+    pub(crate) fn of_usage(usage: &'a UsageEvent, scratch: &'a mut Scratch) -> Self {
+        let mut part = Self::of(&usage.attempt, usage.rev, scratch);
+        if usage.rev < CALL_REV {
+            let counted = usage.at.micros().saturating_sub(usage.started_at.micros());
+            part.detail.counted_us = Some(counted.max(0).unsigned_abs());
+        }
+        part
+    }
+
     /// The whole of a call that names no attempts.
     pub(crate) fn whole(call: &'a CallEvent, scratch: &'a mut Scratch) -> Self {
         let mut part = Self::new(
@@ -175,6 +194,18 @@ impl<'a> PartRow<'a> {
             unpriced: cost.map_or(used, |cost| cost.why.iter().any(|&why| is_unpriced(why))),
             detail,
         }
+    }
+
+    /// The same with another cost.
+    pub(crate) fn costing(mut self, cost: &'a Cost, why: &'a mut Vec<u8>) -> Self {
+        why.clear();
+        for &reason in &cost.why {
+            pack_reason(why, reason);
+        }
+        self.cost = Some(Bounds::of(cost));
+        self.unpriced = cost.why.iter().any(|&why| is_unpriced(why));
+        (self.detail.book, self.detail.why) = (cost.book.as_str(), why);
+        self
     }
 
     fn with(mut self, attempt: &'a Attempt) -> Self {
