@@ -77,15 +77,19 @@ impl Time {
     fn stretches(&self) -> Vec<(String, String)> {
         let first = self.since.0.div_euclid(self.step);
         let last = (self.until.0 - 1).max(self.since.0).div_euclid(self.step);
-        (first..=last)
-            .map(|n| {
-                let text = Timestamp(n * self.step).to_string();
-                match self.is_by_hour() {
-                    true => (text[..13].to_owned(), text[11..16].to_owned()),
-                    false => (text[..10].to_owned(), day(&text)),
-                }
-            })
-            .collect()
+        let name = |n: i64| {
+            let text = Timestamp(n * self.step).to_string();
+            match self.is_by_hour() {
+                // The day once: the others follow it.
+                true if n == first => (
+                    text[..13].to_owned(),
+                    format!("{} {}", day(&text), &text[11..16]),
+                ),
+                true => (text[..13].to_owned(), text[11..16].to_owned()),
+                false => (text[..10].to_owned(), day(&text)),
+            }
+        };
+        (first..=last).map(name).collect()
     }
 
     fn place(&self, at: i64) -> usize {
