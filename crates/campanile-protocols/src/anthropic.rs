@@ -3,12 +3,12 @@
 //! The stream's head says what the prompt was, its delta what everything was in the end: the last value that is not
 //! null wins, field by field. The counts are disjoint already: input leaves the cache out.
 
+use crate::deltas::Deltas;
 use crate::failure;
 use crate::json::{self, count, pick};
 use crate::report::Report;
 use crate::wire::{Out, Read};
 use campanile_core::Name;
-use memchr::memmem;
 
 /// Decodes one message, whole or streamed.
 ///
@@ -38,15 +38,8 @@ pub struct Messages {
     deltas: Deltas,
 }
 
-/// Finds the events that nearly all are.
-#[derive(Debug)]
-struct Deltas(memmem::Finder<'static>);
-
-impl Default for Deltas {
-    fn default() -> Self {
-        Self(memmem::Finder::new(b"\"content_block_delta\""))
-    }
-}
+/// How the events begin that nearly all are.
+const DELTA: &str = r#"{"type":"content_block_delta","#;
 
 /// Anthropic's fields, each the last one that was not null.
 #[derive(Clone, Copy, Debug, Default)]
@@ -125,13 +118,9 @@ impl Read for Messages {
     const PROVIDER: &'static str = "anthropic";
 
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
-        // Nearly every event is a delta, and short: look at it before it is parsed.
-        if self.deltas.0.find(message.as_bytes()).is_some() {
-            let [kind, delta] = pick(message, ["type", "delta"]);
-            if kind == Some("\"content_block_delta\"") {
-                piece(delta.unwrap_or(""), out);
-                return;
-            }
+        // Nearly every event is a delta, and written in one way.
+        if let Some(delta) = self.deltas.find(DELTA, message) {
+            return piece(delta, out);
         }
         let [kind, inner, reported, error] = pick(message, ["type", "message", "usage", "error"]);
         let kind = kind.and_then(json::text);
@@ -145,6 +134,7 @@ impl Read for Messages {
                 self.settled = true;
                 self.write(out);
             }
+            "content_block_delta" => piece(pick(message, ["delta"])[0].unwrap_or(""), out),
             "content_block_start" => {
                 self.block(pick(message, ["content_block"])[0].unwrap_or(""), out);
             }
@@ -156,10 +146,20 @@ impl Read for Messages {
     }
 }
 
-fn piece(delta: &str, out: &mut Out<'_>) {
-    let [text, arguments, thinking] = pick(delta, ["text", "partial_json", "thinking"]);
-    if let Some(text) = text.filter(|text| *text != "\"\"") {
+fn said(text: &str, out: &mut Out<'_>) {
+    if text != "\"\"" {
         out.delta_raw(text);
+    }
+}
+
+fn piece(delta: &str, out: &mut Out<'_>) {
+    let text = delta.strip_prefix(r#"{"type":"text_delta","text":"#);
+    if let Some(text) = text.and_then(json::leading) {
+        return said(text, out);
+    }
+    let [text, arguments, thinking] = pick(delta, ["text", "partial_json", "thinking"]);
+    if let Some(text) = text {
+        said(text, out);
     } else if let Some(arguments) = arguments.filter(|raw| *raw != "\"\"") {
         out.unspoken(arguments);
     } else if thinking.is_some() {

@@ -88,8 +88,8 @@ impl Read for Gemini {
 impl Gemini {
     fn report(&mut self, reported: Option<&str>, content: Option<&str>, out: &mut Out<'_>) {
         if let Some(raw) = reported.filter(|raw| raw.starts_with('{')) {
-            out.tier(pick(raw, ["serviceTier"])[0]);
-            let report = metadata(raw);
+            let (report, tier) = metadata(raw);
+            out.tier(tier);
             if report.says_something() {
                 let sum = match self.live {
                     false => report,
@@ -225,8 +225,8 @@ fn parts(content: Option<&str>, out: &mut Out<'_>) {
     });
 }
 
-/// Reads a `usageMetadata`.
-fn metadata(raw: &str) -> Report {
+/// Reads a `usageMetadata`, and the tier that it names.
+fn metadata(raw: &str) -> (Report, Option<&str>) {
     let fields = pick(
         raw,
         [
@@ -236,6 +236,7 @@ fn metadata(raw: &str) -> Report {
             "responseTokenCount",
             "thoughtsTokenCount",
             "cachedContentTokenCount",
+            "serviceTier",
             "promptTokensDetails",
             "promptTokenDetails",
             "toolUsePromptTokensDetails",
@@ -251,6 +252,7 @@ fn metadata(raw: &str) -> Report {
         responses,
         thoughts,
         cached,
+        tier,
         details @ ..,
     ] = fields;
     let [prompt, tools, candidates, responses, thoughts, cached] =
@@ -280,7 +282,7 @@ fn metadata(raw: &str) -> Report {
     if cached.is_none() {
         (report.cached_audio, report.cached_image) = (None, None);
     }
-    report
+    (report, tier)
 }
 
 /// Adds where at least one side is known.
@@ -429,7 +431,7 @@ mod tests {
 
     #[test]
     fn modalities_may_be_numbers_and_counts_left_out() {
-        let report = metadata(
+        let (report, _) = metadata(
             r#"{"promptTokenCount":9,"promptTokensDetails":[{"modality":4,"tokenCount":7}],"candidatesTokensDetails":[{"modality":"AUDIO"}],"trafficType":1}"#,
         );
 

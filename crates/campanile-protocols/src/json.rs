@@ -22,6 +22,11 @@ pub(crate) fn pick<'a, const N: usize>(json: &'a str, keys: [&str; N]) -> [Optio
     found
 }
 
+/// The raw value that `json` begins with, whatever comes behind it.
+pub(crate) fn leading(json: &str) -> Option<&str> {
+    Cursor::new(json).value()
+}
+
 /// The raw value at the end of a path of keys.
 pub(crate) fn at<'a>(json: &'a str, path: &[&str]) -> Option<&'a str> {
     path.iter()

@@ -59,6 +59,7 @@ pub mod cartesia;
 pub mod cohere;
 mod decimal;
 pub mod deepgram;
+mod deltas;
 mod documents;
 mod eventstream;
 mod failure;

@@ -3,6 +3,7 @@
 //! `response.usage` is null until the response ends, and is told once more by each poll of the same id. On a
 //! WebSocket responses follow one another: they add up, each id once.
 
+use crate::deltas::Deltas;
 use crate::failure;
 use crate::json::{self, pick};
 use crate::openai::usage;
@@ -18,7 +19,11 @@ pub type Decoder = crate::Decoder<Responses>;
 #[derive(Debug, Default)]
 pub struct Responses {
     turns: Turns,
+    deltas: Deltas,
 }
+
+/// How the events begin that nearly all are.
+const DELTA: &str = r#"{"type":"response.output_text.delta","#;
 
 impl Decoder {
     /// A decoder that knows what was asked for: once the reply has begun, the prompt has been read, and its lower
@@ -43,6 +48,12 @@ impl Read for Responses {
     }
 
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
+        // Nearly every event is a delta, and written in one way.
+        let delta = self.deltas.find(DELTA, message);
+        if let Some(delta) = delta.and_then(json::leading) {
+            out.begun();
+            return piece("response.output_text.delta", delta, out);
+        }
         let [kind, delta, response, error, object] =
             pick(message, ["type", "delta", "response", "error", "object"]);
         let kind = kind.and_then(json::text);
@@ -119,7 +130,8 @@ impl Responses {
             report.file_searches = (searches.file > 0).then_some(searches.file);
             if report.says_something() {
                 let id = id.and_then(json::text);
-                let sum = self.turns.report(id.as_deref(), report);
+                // Responses without an id are the same one: no socket leaves it out.
+                let sum = self.turns.report(Some(id.as_deref().unwrap_or("")), report);
                 out.report().replace(sum);
             }
         }
@@ -194,6 +206,20 @@ mod tests {
         }
 
         assert_eq!(decoder.inclusive().input_tokens, Some(20));
+    }
+
+    #[test]
+    fn a_response_without_an_id_is_counted_once() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        for (kind, output) in [("in_progress", 1), ("completed", 6)] {
+            let body = format!(
+                "data: {{\"type\":\"response.{kind}\",\"response\":{{\"usage\":{{\"input_tokens\":10,\"output_tokens\":{output}}}}}}}\n\n"
+            );
+            decoder.received(Frame::Body(body.as_bytes()), &mut noted);
+        }
+
+        assert_eq!(decoder.inclusive().input_tokens, Some(10));
+        assert_eq!(decoder.inclusive().output_tokens, Some(6));
     }
 
     #[test]
