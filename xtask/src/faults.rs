@@ -9,7 +9,7 @@ struct Proof {
     tests: &'static [&'static [&'static str]],
 }
 
-const PROOFS: [Proof; 4] = [
+const PROOFS: [Proof; 5] = [
     Proof {
         name: "kill",
         settings: &[("CAMPANILE_CRASH_ROUNDS", "200")],
@@ -22,6 +22,17 @@ const PROOFS: [Proof; 4] = [
         name: "power",
         settings: &[("CAMPANILE_POWER_ROUNDS", "20")],
         tests: &[&["-p", "campanile-sinks", "--test", "ledger_crash", "power::"]],
+    },
+    Proof {
+        name: "model",
+        settings: &[
+            ("CAMPANILE_CUT_ROUNDS", "2000"),
+            ("CAMPANILE_MODEL_ROUNDS", "20000"),
+        ],
+        tests: &[
+            &["-p", "campanile-sinks", "--test", "ledger_crash", "cuts::"],
+            &["-p", "campanile-sinks", "--test", "lane_model"],
+        ],
     },
     Proof {
         name: "disk",

@@ -1,11 +1,11 @@
 //! A process that writes a ledger and says what was acknowledged, until it is killed.
 
-use crate::{overload, quiet};
+use crate::{cuts, overload, quiet};
 use campanile_core::{
     Attempt, CALL_REV, CallEvent, CallId, Clock, Cost, Event, Evidence, Ids, Meter, Money, Outcome,
     SessionEvent, SessionId, Sink, Timestamp, Usage, UsageEvent,
 };
-use campanile_sinks::ledger::{Appended, Entry, Ledger, LedgerOptions};
+use campanile_sinks::ledger::{Appended, Durability, Entry, Ledger, LedgerOptions};
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
@@ -93,6 +93,11 @@ fn the_child() {
     };
     let from: u64 = std::env::var(FROM).unwrap().parse().unwrap();
     let role = std::env::var(ROLE).unwrap();
+    match role.as_str() {
+        "live" => return cuts::live_some_times(Path::new(&path), Durability::Durable),
+        "live_fast" => return cuts::live_some_times(Path::new(&path), Durability::Fast),
+        _ => {}
+    }
     let mut options = LedgerOptions::new(&path);
     if role == "flood" {
         options = options.budget_bytes(overload::BUDGET);

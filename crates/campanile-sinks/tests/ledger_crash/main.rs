@@ -2,7 +2,7 @@
 //! who hands an event over notices.
 //!
 //! `cargo xtask faults` runs the long form. `CAMPANILE_CRASH_ROUNDS` sets how many kills there are (default 25),
-//! `CAMPANILE_POWER_ROUNDS` how many power cuts (default 3), `CAMPANILE_HUNG_SECONDS` how long a disk hangs (default 1).
+//! `CAMPANILE_POWER_ROUNDS` how many power cuts (default 3), `CAMPANILE_CUT_ROUNDS` how many cuts in the model of a disk (default 40), `CAMPANILE_HUNG_SECONDS` how long a disk hangs (default 1).
 //! What needs a file system of its own says that it is skipped where none can be mounted.
 
 #![expect(
@@ -16,6 +16,7 @@
 )]
 
 mod child;
+mod cuts;
 mod disk;
 mod full;
 mod hung;
