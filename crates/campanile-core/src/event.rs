@@ -2,7 +2,7 @@
 
 use crate::{
     AlertEvent, CallId, Cost, FailureKind, Measure, Name, Redacted, Redactions, SessionId, Span,
-    Terms, Timestamp, Usage,
+    Terms, Timestamp, Usage, Waste, Wasted,
 };
 use serde::Serialize;
 
@@ -283,6 +283,9 @@ pub struct Attempt {
     /// What it cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// Why all of it was for nothing, where its end does not tell: see [`Wasted::of`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wasted: Option<Waste>,
 }
 
 impl Attempt {
@@ -301,6 +304,7 @@ impl Attempt {
             failure: None,
             usage: None,
             cost: None,
+            wasted: None,
         }
     }
 }
@@ -434,6 +438,9 @@ pub struct TurnEvent {
     pub cost: Cost,
     /// The part of `cost` that nobody heard: attempts that failed, and calls that an interruption cut.
     pub wasted: Cost,
+    /// The same, by kind.
+    #[serde(skip_serializing_if = "Wasted::is_empty")]
+    pub wasted_by: Wasted,
 }
 
 impl TurnEvent {
@@ -451,6 +458,7 @@ impl TurnEvent {
             calls: 0,
             cost: Cost::nothing(),
             wasted: Cost::nothing(),
+            wasted_by: Wasted::default(),
         }
     }
 }
@@ -589,6 +597,9 @@ pub struct SessionTotals {
     pub cost: Cost,
     /// The part of `cost` that nobody heard.
     pub wasted: Cost,
+    /// The same, by kind.
+    #[serde(skip_serializing_if = "Wasted::is_empty")]
+    pub wasted_by: Wasted,
 }
 
 /// A `tracing` event of the program.

@@ -32,6 +32,7 @@ mod sink;
 mod stats;
 mod time;
 mod usage;
+mod waste;
 
 pub use alert::{AlertEvent, AlertKind};
 pub use content::{Content, Gauge, Measure, Redact, Redacted, Redactions};
@@ -49,7 +50,8 @@ pub use failure::{Cause, Failure, FailureKind};
 pub use gate::{Gate, Hold, OverBudget};
 pub use id::{BadId, CallId, Ids, SessionId};
 pub use intake::{
-    AttemptDraft, Draft, Drain, Handed, Intake, Live, Mark, Record, Session, Turn, TurnTotals,
+    AttemptDraft, Draft, Drain, Guess, Handed, Intake, Live, Mark, Record, Session, Turn,
+    TurnTotals,
 };
 pub use meter::{Evidence, Meter};
 pub use money::Money;
@@ -59,3 +61,4 @@ pub use sink::{And, Lane, Sink};
 pub use stats::{LossReason, Stats};
 pub use time::{Clock, LocalTime, Span, Tick, TimeSource, Timestamp};
 pub use usage::{Count, Made, Tally, Usage};
+pub use waste::{Share, Waste, Wasted};

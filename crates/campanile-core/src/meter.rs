@@ -81,6 +81,11 @@ meters! {
     FileSearches = "file_searches",
     /// A provider's own units (credits, search units), in thousandths.
     MilliUnits = "milli_units",
+    /// Microseconds of speech that were made and never played: a part of [`SpeechUs`](Meter::SpeechUs). Never billed on its own.
+    UnplayedUs = "unplayed_us",
+    /// Microseconds of audio without a sound, as it is sent to keep a connection open: a part of [`AudioUs`](Meter::AudioUs). Never
+    /// billed on its own.
+    KeepAliveUs = "keep_alive_us",
 }
 
 impl Meter {

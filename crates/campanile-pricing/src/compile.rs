@@ -360,6 +360,8 @@ impl Reader<'_> {
             | bit(Meter::AudioOutputTokens);
         let spoken = bit(Meter::Characters) | bit(Meter::SpeechUs);
         let mut free = bit(Meter::Requests) | bit(Meter::Messages) | bit(Meter::SpeechUs);
+        // Parts of what is billed, and never billed on their own.
+        free |= bit(Meter::UnplayedUs) | bit(Meter::KeepAliveUs);
         if priced & (tokens | spoken) != 0 {
             free |= bit(Meter::AudioUs);
         }

@@ -51,6 +51,8 @@ impl Encoding {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pcm {
     bytes: u64,
+    /// Of these, in frames without a sound.
+    silent: u64,
     /// Bytes of one second; zero where nobody knows.
     second: u64,
 }
@@ -62,6 +64,7 @@ impl Pcm {
             .and_then(|bytes| bytes.checked_mul(sample_rate)?.checked_mul(channels));
         Self {
             bytes: 0,
+            silent: 0,
             second: second.unwrap_or(0),
         }
     }
@@ -77,9 +80,36 @@ impl Pcm {
 
     /// Microseconds of everything added so far, rounded down.
     pub(crate) fn micros(self) -> Option<u64> {
-        let micros = (u128::from(self.bytes) * 1_000_000).checked_div(self.second.into())?;
+        self.lasts(self.bytes)
+    }
+
+    /// Adds a frame that was sent to be heard, and notes what all of them last; those in which no sample changes (what is sent to
+    /// keep a connection open) apart, too.
+    pub(crate) fn sent(&mut self, frame: &[u8], noted: &mut Noted) {
+        self.add(frame.len() as u64);
+        if is_silent(frame) {
+            self.silent = self.silent.saturating_add(frame.len() as u64);
+        }
+        let mut note = |meter, micros| noted.usage(meter, Count::exact(micros, Evidence::Measured));
+        if let Some(micros) = self.micros() {
+            note(Meter::AudioUs, micros);
+        }
+        if let Some(micros) = self.lasts(self.silent).filter(|micros| *micros > 0) {
+            note(Meter::KeepAliveUs, micros);
+        }
+    }
+
+    fn lasts(self, bytes: u64) -> Option<u64> {
+        let micros = (u128::from(bytes) * 1_000_000).checked_div(self.second.into())?;
         u64::try_from(micros).ok()
     }
+}
+
+/// Whether a frame of samples, in whatever encoding, holds no sound: all its bytes are the same. Sound differs in its first bytes,
+/// so that this seldom looks further.
+fn is_silent(frame: &[u8]) -> bool {
+    const LEAST: usize = 16;
+    frame.len() >= LEAST && frame[1..] == frame[..frame.len() - 1]
 }
 
 /// Decodes a body, or binary frames, of nothing but speech: its bytes are its duration, where they are samples.
@@ -138,5 +168,25 @@ mod tests {
         assert_eq!(pcm.micros(), Some(60_093));
         assert_eq!(Pcm::new(Encoding::Other, 48_000, 1).micros(), None);
         assert_eq!(Pcm::new(Encoding::Law, 0, 1).micros(), None);
+    }
+
+    #[test]
+    fn frames_without_a_sound_are_counted_apart() {
+        let mut pcm = Pcm::new(Encoding::Law, 8_000, 1);
+        let mut noted = Noted::new();
+        let mut sent = |frame: &[u8]| {
+            pcm.sent(frame, &mut noted);
+            let usage = noted.noted_usage().unwrap();
+            let silent = usage.get(Meter::KeepAliveUs);
+            (usage.at_least(Meter::AudioUs), silent.map(|us| us.at_least))
+        };
+        let mut speech = [0xff; 160];
+        speech[159] = 0x7e;
+
+        assert_eq!(sent(&speech), (20_000, None));
+        assert_eq!(sent(&[0xff]), (20_125, None));
+        assert_eq!(sent(&[0xff; 160]), (40_125, Some(20_000)));
+        assert_eq!(sent(&[0; 80]), (50_125, Some(30_000)));
+        assert_eq!(sent(&[]), (50_125, Some(30_000)));
     }
 }

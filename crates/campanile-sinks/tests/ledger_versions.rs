@@ -9,11 +9,12 @@ use campanile_sinks::ledger::{Dimension, Ledger, LedgerOptions, Query, Reader};
 use rusqlite::Connection;
 use std::{ops::ControlFlow, path::Path, time::Duration};
 
-const VERSIONS: [&[&str]; 4] = [
+const VERSIONS: [&[&str]; 5] = [
     &[VERSION_1],
     &[VERSION_1, VERSION_2],
     &[VERSION_3],
     &[VERSION_3, VERSION_4],
+    &[VERSION_3, VERSION_4, VERSION_5],
 ];
 
 const VERSION_1: &str = include_str!("ledgers/version_1.sql");
@@ -29,6 +30,14 @@ CREATE TABLE owed(
   alert TEXT NOT NULL, target TEXT NOT NULL, due INTEGER NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY(alert, target)
 ) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 2;";
+/// What version 5 brought.
+const VERSION_5: &str = "
+CREATE TABLE archive(
+  month TEXT NOT NULL PRIMARY KEY, first INTEGER NOT NULL, until INTEGER NOT NULL, file TEXT NOT NULL,
+  calls INTEGER NOT NULL, parts INTEGER NOT NULL, crc INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE shelved(session INTEGER NOT NULL, month TEXT NOT NULL, PRIMARY KEY(session, month)) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 5;";
 
 /// All that a reader says of a ledger.
 fn told(path: &Path) -> String {

@@ -77,6 +77,7 @@ mod start;
 mod stop;
 mod summary;
 mod texts;
+mod waste;
 
 pub use campanile_core::*;
 pub use campanile_layers::*;

@@ -7,10 +7,11 @@ use crate::alerts::{Own, Whose};
 use crate::outlets::Outlets;
 use crate::seal::Sealer;
 use crate::summary::Summary;
+use crate::waste::{self, Later, Learnt};
 use campanile_core::{
     Attempt, CALL_REV, CallEvent, CallId, Content, Cost, Event, FieldValue, Handed, Intake, Level,
     LogEvent, LossEvent, Name, Outcome, Reason, Record, Redactions, Session, SessionEvent, Span,
-    Stats, Tick, Turn, TurnEvent, Usage, UsageEvent,
+    Stats, Tick, Turn, TurnEvent, Usage, UsageEvent, Waste, Wasted,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -44,6 +45,7 @@ struct State {
     turns: Vec<(Turn, Tick)>,
     summary: Summary,
     own: Own,
+    later: Later,
     /// Models without a price that were told.
     unpriced: HashSet<(Name, Name)>,
 }
@@ -66,6 +68,7 @@ impl Recorder {
             turns: Vec::new(),
             summary,
             own,
+            later: Later::default(),
             unpriced: HashSet::new(),
         };
         Self {
@@ -172,6 +175,12 @@ impl Recorder {
             Handed::Closed(record) => self.seal_call(state, record),
             Handed::Late(record) => self.seal_late(state, &record),
             Handed::Checkpoint(record) => self.checkpoint(state, &record),
+            Handed::Discarded(turn) => {
+                let wrong = turn.guessed().map(|guess| state.later.discarded(guess));
+                for learnt in wrong.into_iter().flatten() {
+                    self.give_learnt(state, &turn, learnt);
+                }
+            }
             Handed::TurnOver(turn) => state.turns.push((turn, self.intake.clock().tick())),
             Handed::SessionBegun(session) => {
                 let event = SessionEvent::start(session.id().clone(), session.started_at());
@@ -197,7 +206,12 @@ impl Recorder {
     }
 
     fn seal_call(&self, state: &mut State, record: Record) {
-        let call = self.sealer.call(&record);
+        let mut call = self.sealer.call(&record);
+        let attempts = call.attempts.len();
+        for attempt in &mut call.attempts {
+            waste::mark(attempt, attempts, record.turn().and_then(Turn::guessed));
+        }
+        state.later.keep(&record, &call);
         if !state.checkpoints.is_empty() {
             for attempt in &call.attempts {
                 state.checkpoints.remove(&(call.id, attempt.n));
@@ -215,6 +229,34 @@ impl Recorder {
             self.tell_unpriced(state, provider, model);
         }
         self.intake.recycle(record);
+    }
+
+    /// Writes what was learnt of an attempt after its call, and moves its waste in the totals.
+    fn give_learnt(&self, state: &mut State, turn: &Turn, learnt: Learnt) {
+        let Learnt {
+            kept,
+            before,
+            after,
+        } = learnt;
+        let moved = |wasted: &mut Wasted| {
+            for kind in Waste::ALL {
+                if let Some(cost) = before.get(kind) {
+                    wasted.take(kind, cost);
+                }
+            }
+            wasted.absorb(&after);
+        };
+        let session = turn.session();
+        turn.totals(|totals| moved(&mut totals.wasted));
+        session.totals(|totals| moved(&mut totals.wasted_by));
+        let revision = state.late_revision;
+        state.late_revision += 1;
+        let now = self.intake.clock().now();
+        let (stage, at) = (kept.stage, kept.started_at);
+        let mut event = UsageEvent::new(kept.call, revision, stage, at, now, kept.attempt);
+        event.session = Some(session.id().clone());
+        event.turn = Some(turn.number());
+        self.outlets.give(&Event::Usage(Box::new(event)));
     }
 
     /// Gives back what was held for a call, now that it is counted.
@@ -271,10 +313,20 @@ impl Recorder {
     fn give_usage(&self, state: &mut State, record: &Record, n: u32, revision: u32) {
         let mut redactions = Redactions::default();
         let attempt = record.draft(|draft| {
+            let attempts = draft.attempts.len();
             let draft = draft.attempts.get(n as usize - 1)?;
-            Some(self.sealer.attempt(record, draft, &mut redactions))
+            let mut attempt = self.sealer.attempt(record, draft, &mut redactions);
+            waste::mark(
+                &mut attempt,
+                attempts,
+                record.turn().and_then(Turn::guessed),
+            );
+            Some(attempt)
         });
-        let Some(attempt) = attempt else { return };
+        let Some(mut attempt) = attempt else { return };
+        if revision > CALL_REV {
+            state.later.amended(record.id(), &mut attempt);
+        }
         let labels = record.draft(|draft| self.sealer.labels(&draft.labels));
         state.own.count(&whose(record, &labels), &attempt, false);
         let now = self.intake.clock().now();
@@ -310,6 +362,9 @@ impl Recorder {
 
     fn seal_turn(&self, state: &mut State, turn: &Turn) {
         let session = turn.session();
+        for learnt in state.later.over(turn) {
+            self.give_learnt(state, turn, learnt);
+        }
         let mut event = TurnEvent::new(session.id().clone(), turn.number(), turn.started_at());
         event.elapsed = turn.elapsed();
         event.interrupted = turn.interrupted().cloned();
@@ -320,7 +375,8 @@ impl Recorder {
         turn.totals(|totals| {
             event.calls = totals.calls;
             event.cost = totals.cost.clone();
-            event.wasted = totals.wasted.clone();
+            event.wasted = totals.wasted.total();
+            event.wasted_by = totals.wasted.clone();
         });
         session.totals(|totals| {
             totals.turns += 1;
@@ -344,6 +400,7 @@ impl Recorder {
         let totals = session.totals(|totals| {
             totals.elapsed = now.since(session.started());
             totals.open_calls = session.open_calls();
+            totals.wasted = totals.wasted_by.total();
             totals.clone()
         });
         let id = session.id().clone();
@@ -425,7 +482,7 @@ fn count_call(turn: &Turn, call: &CallEvent) {
         (None, Some(_)) => Cost::unknown(Reason::NotPriced),
         (None, None) => Cost::nothing(),
     };
-    let wasted = wasted(call);
+    let wasted = waste::wasted(call);
     if turn.number() > 0 {
         turn.totals(|totals| {
             totals.calls += 1;
@@ -437,23 +494,6 @@ fn count_call(turn: &Turn, call: &CallEvent) {
         totals.calls += 1;
         totals.failed += u32::from(matches!(call.outcome, Outcome::Failed | Outcome::Panicked));
         totals.cost.absorb(&cost);
-        totals.wasted.absorb(&wasted);
+        totals.wasted_by.absorb(&wasted);
     });
-}
-
-/// What nobody heard: attempts that another one replaced, and all of a call that did not come to its end.
-fn wasted(call: &CallEvent) -> Cost {
-    let heard = call.outcome == Outcome::Completed;
-    let replaced = |n: u32| n < call.attempts.last().map_or(0, |last| last.n);
-    let mut wasted = Cost::nothing();
-    for attempt in &call.attempts {
-        if let Some(cost) = attempt
-            .cost
-            .as_ref()
-            .filter(|_| !heard || replaced(attempt.n))
-        {
-            wasted.absorb(cost);
-        }
-    }
-    wasted
 }

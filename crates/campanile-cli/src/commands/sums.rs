@@ -5,9 +5,10 @@ use crate::{
     money::{Amount, Range},
     table::{Cell, Tone, grouped},
 };
-use campanile_core::{Evidence, Meter, Usage};
+use campanile_core::{Cost, Evidence, Meter, Usage, Waste};
 use campanile_sinks::ledger::ReportRow;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Counts and amounts of a row, for programs.
 #[derive(Serialize)]
@@ -21,6 +22,8 @@ pub(super) struct Sums<'a> {
     usage: &'a Usage,
     cost: Amount,
     wasted: Amount,
+    /// Kinds of which there is nothing are left out.
+    wasted_by: BTreeMap<&'static str, Amount>,
     unpriced: u64,
     inexact: u64,
 }
@@ -37,6 +40,7 @@ impl<'a> Sums<'a> {
             usage: &row.usage,
             cost: Range::of(&row.cost).into(),
             wasted: Range::of(&row.wasted).into(),
+            wasted_by: by_kind(row),
             unpriced: row.unpriced,
             inexact: row.inexact,
         }
@@ -44,7 +48,7 @@ impl<'a> Sums<'a> {
 }
 
 /// Names of the columns of [`cells`].
-pub(super) const HEADS: [&str; 16] = [
+pub(super) const HEADS: [&str; 22] = [
     ">calls",
     ">failed",
     ">cut",
@@ -58,6 +62,12 @@ pub(super) const HEADS: [&str; 16] = [
     ">characters",
     ">cost",
     ">wasted",
+    ">interrupted",
+    ">unplayed",
+    ">retries",
+    ">speculation",
+    ">keep-alive",
+    ">failed cost",
     ">unpriced",
     ">inexact",
     "known as",
@@ -80,6 +90,11 @@ pub(super) fn cells(row: &ReportRow) -> Vec<Cell> {
         true => Cell::default(),
         false => Cell::new(wasted.shown()),
     });
+    let kinds = Waste::ALL.map(|kind| row.wasted_by.get(kind));
+    cells.extend(kinds.map(|cost| match cost {
+        Some(cost) => Cell::new(Range::of(cost).shown()).tone(Tone::Dim),
+        None => Cell::default(),
+    }));
     cells.push(bad(row.unpriced));
     cells.push(Cell::count(row.inexact));
     let evidence = row.usage.evidence().map(Evidence::name);
@@ -151,16 +166,14 @@ pub(super) fn csv_heads() -> impl Iterator<Item = String> {
         "cost_usd_at_most",
         "wasted_usd_at_least",
         "wasted_usd_at_most",
-        "unpriced",
-        "inexact",
-        "evidence",
     ];
-    let meters = Meter::ALL.map(Meter::name);
-    counts
+    let kinds = Waste::ALL
         .into_iter()
-        .chain(meters)
-        .chain(amounts)
-        .map(str::to_owned)
+        .flat_map(|kind| ["least", "most"].map(|bound| format!("{}_usd_at_{bound}", kind.name())));
+    let names = counts.into_iter().chain(Meter::ALL.map(Meter::name));
+    let sure = ["unpriced", "inexact", "evidence"].map(str::to_owned);
+    let names = names.chain(amounts).map(str::to_owned);
+    names.chain(kinds).chain(sure)
 }
 
 /// The columns of a sum, for spreadsheets: lower bounds of counts, both bounds of amounts (empty: no upper bound).
@@ -174,7 +187,10 @@ pub(super) fn csv(row: &ReportRow) -> impl Iterator<Item = String> {
         row.parts,
     ];
     let meters = Meter::ALL.map(|meter| row.usage.at_least(meter));
-    let amounts = [&row.cost, &row.wasted].into_iter().flat_map(|cost| {
+    let nothing = Cost::nothing();
+    let kinds = Waste::ALL.map(|kind| row.wasted_by.get(kind).unwrap_or(&nothing));
+    let costs = [&row.cost, &row.wasted].into_iter().chain(kinds);
+    let amounts = costs.flat_map(|cost| {
         let most = cost.at_most.map_or(String::new(), |most| most.to_string());
         [cost.at_least.to_string(), most]
     });
@@ -185,4 +201,20 @@ pub(super) fn csv(row: &ReportRow) -> impl Iterator<Item = String> {
         .chain([row.usage.evidence().map_or("", Evidence::name).to_owned()])
         .collect::<Vec<_>>()
         .into_iter()
+}
+
+/// `interrupted $0.0020–0.0106, retries $0.1000`
+pub(super) fn wasted_by(row: &ReportRow) -> String {
+    let kinds = Waste::ALL.into_iter().filter_map(|kind| {
+        let cost = Range::of(row.wasted_by.get(kind)?).shown();
+        Some(format!("{} {cost}", kind.name().replace('_', "-")))
+    });
+    kinds.collect::<Vec<_>>().join(", ")
+}
+
+fn by_kind(row: &ReportRow) -> BTreeMap<&'static str, Amount> {
+    let kinds = Waste::ALL.into_iter();
+    kinds
+        .filter_map(|kind| Some((kind.name(), Range::of(row.wasted_by.get(kind)?).into())))
+        .collect()
 }

@@ -16,7 +16,7 @@ mod turn;
 pub use draft::{AttemptDraft, Draft, Live};
 pub use record::Record;
 pub use session::Session;
-pub use turn::{Mark, Turn, TurnTotals};
+pub use turn::{Guess, Mark, Turn, TurnTotals};
 
 use crate::{
     CallId, Clock, Content, Event, Failure, Ids, LogEvent, Name, Outcome, SessionId, Span,
@@ -74,6 +74,8 @@ pub enum Handed {
     Late(Record),
     /// A call that is open wants its usage so far written.
     Checkpoint(Record),
+    /// What calls of this handle's guess have made is thrown away.
+    Discarded(Turn),
     /// A turn is over.
     TurnOver(Turn),
     /// A session has begun.

@@ -1,9 +1,10 @@
 //! One exchange of a session: the user speaks, the bot answers.
 
 use super::{Handed, Session};
-use crate::{Cost, Name, Owner, Segment, Span, Tick, Timestamp};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use crate::{Cost, Name, Owner, Segment, Span, Tick, Timestamp, Wasted};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// One turn of a session. A plain value: clone it into every task that works for it, and hand it to the stages
 /// ([`CallLayer::scope`](https://docs.rs/campanile-layers)).
@@ -11,7 +12,25 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// It ends once: by [`end`](Turn::end), or when its last handle goes (open calls hold one too). Its event is written when its calls
 /// are over as well.
 #[derive(Clone)]
-pub struct Turn(Arc<Inner>);
+pub struct Turn(Arc<Inner>, Option<Guess>);
+
+/// Whether what was asked for on a guess was thrown away.
+#[derive(Clone, Debug, Default)]
+pub struct Guess(Arc<AtomicBool>);
+
+impl Guess {
+    /// Whether it was.
+    #[must_use]
+    pub fn is_discarded(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    /// Whether both are of one guess.
+    #[must_use]
+    pub fn is(&self, other: &Guess) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 struct Inner {
     session: Session,
@@ -24,6 +43,8 @@ struct Inner {
     over: AtomicBool,
     ended: OnceLock<Tick>,
     interrupted: OnceLock<Name>,
+    /// One more than what was played, in microseconds; zero: nobody said.
+    played_us: AtomicU64,
     marks: Mutex<Vec<(Mark, Tick)>>,
     totals: Mutex<TurnTotals>,
 }
@@ -62,29 +83,33 @@ pub struct TurnTotals {
     /// What they cost.
     pub cost: Cost,
     /// The part of it that nobody heard.
-    pub wasted: Cost,
+    pub wasted: Wasted,
 }
 
 impl Turn {
     pub(super) fn begin(session: Session, n: u32, whole: bool) -> Self {
         let clock = session.intake().clock();
-        Self(Arc::new(Inner {
-            n,
-            whole,
-            started: clock.tick(),
-            started_at: clock.now(),
-            open_calls: AtomicU32::new(0),
-            over: AtomicBool::new(false),
-            ended: OnceLock::new(),
-            interrupted: OnceLock::new(),
-            marks: Mutex::default(),
-            totals: Mutex::new(TurnTotals {
-                calls: 0,
-                cost: Cost::nothing(),
-                wasted: Cost::nothing(),
+        Self(
+            Arc::new(Inner {
+                n,
+                whole,
+                started: clock.tick(),
+                started_at: clock.now(),
+                open_calls: AtomicU32::new(0),
+                over: AtomicBool::new(false),
+                ended: OnceLock::new(),
+                interrupted: OnceLock::new(),
+                played_us: AtomicU64::new(0),
+                marks: Mutex::default(),
+                totals: Mutex::new(TurnTotals {
+                    calls: 0,
+                    cost: Cost::nothing(),
+                    wasted: Wasted::default(),
+                }),
+                session,
             }),
-            session,
-        }))
+            None,
+        )
     }
 
     /// Its session.
@@ -122,6 +147,43 @@ impl Turn {
     /// The bot is heard, now.
     pub fn bot_started(&self) {
         self.mark(Mark::BotStarted, self.now());
+    }
+
+    /// So much of the bot's speech was played until now, or until it was interrupted. The last word counts: what was made beyond it is
+    /// written as [`unplayed_us`](crate::Meter::UnplayedUs) when the turn is over, and its part of the cost as wasted.
+    pub fn played(&self, speech: Duration) {
+        let us = u64::try_from(speech.as_micros()).unwrap_or(u64::MAX - 1);
+        self.0.played_us.store(us.saturating_add(1), Relaxed);
+    }
+
+    /// How much of the bot's speech was played, in microseconds; `None` where nobody said.
+    #[must_use]
+    pub fn played_us(&self) -> Option<u64> {
+        self.0.played_us.load(Relaxed).checked_sub(1)
+    }
+
+    /// A handle of this turn for calls on a guess: a reply that is asked for before the user has finished. Where the guess was right,
+    /// nothing is to be done; where it was wrong, [`discard`](Turn::discard) it.
+    #[must_use]
+    pub fn guess(&self) -> Self {
+        Self(Arc::clone(&self.0), Some(Guess::default()))
+    }
+
+    /// What calls of this [guess](Turn::guess) have made, and will make, is thrown away: their cost is wasted as
+    /// [`Speculation`](crate::Waste::Speculation). Of a handle that is no guess, nothing. Say it before the turn is over.
+    pub fn discard(&self) {
+        if let Some(guess) = &self.1
+            && !guess.0.swap(true, Relaxed)
+        {
+            let intake = self.0.session.intake();
+            intake.hand_over(Handed::Discarded(self.clone()));
+        }
+    }
+
+    /// The guess of which this is a handle; for the recorder.
+    #[must_use]
+    pub fn guessed(&self) -> Option<&Guess> {
+        self.1.as_ref()
     }
 
     /// Notes a moment. The first one of a kind counts.
@@ -264,6 +326,7 @@ impl Drop for Inner {
             over: AtomicBool::new(true),
             ended: OnceLock::from(now),
             interrupted: std::mem::take(&mut self.interrupted),
+            played_us: std::mem::take(&mut self.played_us),
             marks: std::mem::take(&mut self.marks),
             totals: Mutex::new(
                 self.totals
@@ -274,7 +337,7 @@ impl Drop for Inner {
         };
         self.session
             .intake()
-            .hand_over(Handed::TurnOver(Turn(Arc::new(last))));
+            .hand_over(Handed::TurnOver(Turn(Arc::new(last), None)));
     }
 }
 

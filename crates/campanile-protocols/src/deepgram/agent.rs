@@ -5,7 +5,7 @@ use crate::audio::{Encoding, Pcm};
 use crate::failure;
 use crate::json::{self, count, pick};
 use crate::wire::{Out, Read};
-use campanile_core::{Count, Evidence, Frame, Meter, Mode, Moment};
+use campanile_core::{Frame, Mode, Moment};
 
 /// Decodes one conversation, both ways.
 pub type Decoder = crate::Decoder<Agent>;
@@ -22,13 +22,7 @@ impl Read for Agent {
     fn sent(&mut self, frame: Frame<'_>, out: &mut Out<'_>) {
         match frame {
             Frame::Text(message) => self.settings(message, out),
-            Frame::Binary(bytes) | Frame::Body(bytes) => {
-                self.sent.add(bytes.len() as u64);
-                if let Some(micros) = self.sent.micros() {
-                    let count = Count::exact(micros, Evidence::Measured);
-                    out.noted().usage(Meter::AudioUs, count);
-                }
-            }
+            Frame::Binary(bytes) | Frame::Body(bytes) => self.sent.sent(bytes, out.noted()),
         }
     }
 
@@ -74,6 +68,7 @@ impl Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use campanile_core::Meter;
     use campanile_core::{Decode, Facts, Noted};
 
     #[test]

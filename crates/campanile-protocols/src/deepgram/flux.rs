@@ -7,7 +7,7 @@ use crate::failure;
 use crate::json::{self, decimal, pick};
 use crate::report::Clock;
 use crate::wire::{Out, Read};
-use campanile_core::{Count, Evidence, Frame, Meter, Mode, Moment};
+use campanile_core::{Frame, Mode, Moment};
 
 /// Decodes one live transcription, both ways.
 pub type Decoder = crate::Decoder<Flux>;
@@ -40,11 +40,7 @@ impl Read for Flux {
     fn sent(&mut self, frame: Frame<'_>, out: &mut Out<'_>) {
         self.introduce(out);
         if let Frame::Binary(bytes) | Frame::Body(bytes) = frame {
-            self.sent.add(bytes.len() as u64);
-            if let Some(micros) = self.sent.micros() {
-                out.noted()
-                    .usage(Meter::AudioUs, Count::exact(micros, Evidence::Measured));
-            }
+            self.sent.sent(bytes, out.noted());
         }
     }
 
@@ -96,6 +92,7 @@ impl Flux {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use campanile_core::Meter;
     use campanile_core::{Decode, Facts, Noted};
 
     #[test]

@@ -172,11 +172,7 @@ impl Read for Live {
     fn sent(&mut self, frame: Frame<'_>, out: &mut Out<'_>) {
         self.introduce(out);
         if let Frame::Binary(bytes) | Frame::Body(bytes) = frame {
-            self.sent.add(bytes.len() as u64);
-            if let Some(micros) = self.sent.micros() {
-                out.noted()
-                    .usage(Meter::AudioUs, Count::exact(micros, Evidence::Measured));
-            }
+            self.sent.sent(bytes, out.noted());
         }
     }
 

@@ -55,7 +55,7 @@ fn growth(meter: Option<Meter>) -> Growth {
         return Growth::Request;
     };
     match meter {
-        AudioUs => Growth::Pace(1_000_000),
+        AudioUs | KeepAliveUs => Growth::Pace(1_000_000),
         ServerAudioUs => Growth::PaceOrOpen(1_000_000),
         SocketUs => Growth::Open,
         // Speech is made far faster than it is heard.

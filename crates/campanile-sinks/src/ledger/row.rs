@@ -15,7 +15,7 @@ mod turn;
 pub(crate) use bounds::Bounds;
 pub(crate) use call::{CallDetail, CallRow, Glance, Labels, outcome_of, with_parts};
 pub(crate) use failure::{FailureRow, FailureTexts};
-pub(crate) use part::{INEXACT, PartDetail, PartRow, Scratch, UNPRICED, is_wasted, part_outcome};
+pub(crate) use part::{INEXACT, PartDetail, PartRow, Scratch, UNPRICED, part_outcome, part_waste};
 pub(crate) use reason::unpack_reasons;
 pub(crate) use session::{SessionEdge, TOTALS, Totals};
 pub(crate) use turn::{TurnDetail, TurnRow, owner_name};

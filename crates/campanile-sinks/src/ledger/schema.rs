@@ -15,6 +15,9 @@ pub(super) const SUMMED: i64 = 3;
 /// The version that brought archives.
 pub(super) const ARCHIVED: i64 = 5;
 
+/// The version whose sums tell kinds of waste.
+pub(super) const BY_KIND: i64 = 6;
+
 /// How long SQLite waits for another writer before it says that it is busy.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -22,12 +25,13 @@ const BUSY: Duration = Duration::from_secs(2);
 type Step = (&'static str, fn(&Connection) -> rusqlite::Result<()>);
 
 /// Steps from an empty file to the tables of today. A step is never changed once it was released.
-const MIGRATIONS: [Step; 5] = [
+const MIGRATIONS: [Step; 6] = [
     (VERSION_1, |_| Ok(())),
     (VERSION_2, |_| Ok(())),
     (VERSION_3, super::fill::version_3),
     (VERSION_4, |_| Ok(())),
     (VERSION_5, |_| Ok(())),
+    (VERSION_6, |_| Ok(())),
 ];
 
 const VERSION_1: &str = r"
@@ -147,6 +151,11 @@ CREATE TABLE archive(
 
 -- Which of them a session has something in.
 CREATE TABLE shelved(session INTEGER NOT NULL, month TEXT NOT NULL, PRIMARY KEY(session, month)) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_6: &str = r"
+-- Sums of hours that do not tell kinds of waste. They are built anew.
+DELETE FROM slice;
 ";
 
 /// Tables whose rows carry a checksum of all their other columns, as the last one, what names a row of them, and the

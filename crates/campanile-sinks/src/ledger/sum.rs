@@ -1,10 +1,10 @@
 //! Sums of calls: what reports show, and what is left of events that did not fit into memory.
 
 use super::{
-    codec::{Pack, Unpack, add_usage, pack_usage},
-    row::{Bounds, PartRow, is_wasted},
+    codec::{Pack, Unpack, add_usage, pack_usage, unpack_usage},
+    row::{Bounds, PartRow},
 };
-use campanile_core::{Outcome, Usage};
+use campanile_core::{Meter, Outcome, Usage, Waste};
 
 /// Calls, what they used and what they cost, added up.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,14 @@ pub(crate) struct Sum {
     pub(crate) unbounded: u64,
     pub(crate) usage: Usage,
     pub(crate) cost: Bounds,
-    pub(crate) wasted: Bounds,
+    pub(crate) wasted: Wasted,
 }
+
+/// What packed sums begin with since they tell kinds of waste: a count that no packer writes so.
+const BY_KIND: [u8; 2] = [0x80, 0];
+
+/// What was wasted, by kind.
+pub(crate) type Wasted = [Bounds; Waste::ALL.len()];
 
 impl Default for Sum {
     fn default() -> Self {
@@ -38,7 +44,7 @@ impl Default for Sum {
             unbounded: 0,
             usage: Usage::new(),
             cost: Bounds::ZERO,
-            wasted: Bounds::ZERO,
+            wasted: [Bounds::ZERO; Waste::ALL.len()],
         }
     }
 }
@@ -50,7 +56,7 @@ pub(crate) struct Portion<'a> {
     pub(crate) cost: Option<Bounds>,
     pub(crate) inexact: bool,
     pub(crate) unpriced: bool,
-    pub(crate) wasted: bool,
+    pub(crate) wasted: Option<Waste>,
 }
 
 impl<'a> Portion<'a> {
@@ -60,7 +66,7 @@ impl<'a> Portion<'a> {
             cost: part.cost,
             inexact: part.inexact(),
             unpriced: part.unpriced,
-            wasted: is_wasted(part.outcome, Some(call)),
+            wasted: whole_waste(part.wasted, part.outcome, Some(call)),
         }
     }
 }
@@ -90,10 +96,28 @@ impl Sum {
         if let Some(cost) = part.cost {
             self.unbounded += u64::from(cost.at_most.is_none());
             self.cost.add(cost);
-            if part.wasted {
-                self.wasted.add(cost);
-            }
+            self.waste(part.wasted, part.usage, cost);
         }
+    }
+
+    /// Counts what was for nothing: all of a part, or parts of it.
+    fn waste(&mut self, whole: Option<Waste>, usage: Option<&[u8]>, cost: Bounds) {
+        // Most parts need no look at their usage: the sum of all tells that none of these meters is there.
+        let mut telling = [Meter::UnplayedUs, Meter::KeepAliveUs].into_iter();
+        let partly = telling.any(|meter| self.usage.get(meter).is_some());
+        let look = partly || whole == Some(Waste::Interrupted);
+        let usage = usage.filter(|_| look).map(unpack_usage).unwrap_or_default();
+        for (kind, share) in Waste::shares(whole, &usage) {
+            let (at_least, at_most) = share.of(cost.at_least, cost.at_most);
+            self.wasted[kind as usize].add(Bounds { at_least, at_most });
+        }
+    }
+
+    /// What was wasted, in all kinds together.
+    pub(crate) fn wasted(&self) -> Bounds {
+        let mut all = Bounds::ZERO;
+        self.wasted.iter().for_each(|kind| all.add(*kind));
+        all
     }
 
     pub(crate) fn absorb(&mut self, other: &Sum) {
@@ -102,7 +126,9 @@ impl Sum {
         }
         self.usage.absorb(&other.usage);
         self.cost.add(other.cost);
-        self.wasted.add(other.wasted);
+        for (mine, theirs) in self.wasted.iter_mut().zip(other.wasted) {
+            mine.add(theirs);
+        }
     }
 
     fn counts(&mut self) -> [&mut u64; 9] {
@@ -120,23 +146,50 @@ impl Sum {
     }
 
     pub(crate) fn pack(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&BY_KIND);
         for count in self.clone().counts() {
             out.uint(*count);
         }
         self.cost.pack(out);
-        self.wasted.pack(out);
+        let there = |kind: &Bounds| *kind != Bounds::ZERO;
+        let kinds = self
+            .wasted
+            .iter()
+            .enumerate()
+            .filter(|(_, kind)| there(kind));
+        out.push(kinds.clone().fold(0, |mask, (n, _)| mask | 1 << n));
+        kinds.for_each(|(_, kind)| kind.pack(out));
         pack_usage(out, &self.usage);
     }
 
     pub(crate) fn unpack(bytes: &[u8]) -> Option<Self> {
-        let mut from = Unpack(bytes);
+        let by_kind = bytes.strip_prefix(&BY_KIND);
+        let mut from = Unpack(by_kind.unwrap_or(bytes));
         let mut sum = Self::default();
         for count in sum.counts() {
             *count = from.uint()?;
         }
         sum.cost = Bounds::unpack(&mut from)?;
-        sum.wasted = Bounds::unpack(&mut from)?;
+        // Before there were kinds, one amount was all: cut or failed, nobody knows which any more.
+        let mask = match by_kind {
+            Some(_) => from.byte()?,
+            None => 1 << Waste::Interrupted as u8,
+        };
+        for (n, kind) in sum.wasted.iter_mut().enumerate() {
+            if mask & 1 << n != 0 {
+                *kind = Bounds::unpack(&mut from)?;
+            }
+        }
         add_usage(&mut sum.usage, from.0);
         Some(sum)
     }
+}
+
+/// Why all of a part was for nothing: as was said, or else as the ends of the attempt and of its call tell.
+pub(crate) fn whole_waste(
+    said: Option<Waste>,
+    attempt: Option<Outcome>,
+    call: Option<Outcome>,
+) -> Option<Waste> {
+    said.or_else(|| Waste::told_by(attempt, call))
 }

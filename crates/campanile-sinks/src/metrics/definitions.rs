@@ -189,6 +189,8 @@ pub(super) const fn of_meter(meter: Meter) -> Definition {
         Meter::WebSearches => "campanile.usage.web_searches",
         Meter::FileSearches => "campanile.usage.file_searches",
         Meter::MilliUnits => "campanile.usage.milli_units",
+        Meter::UnplayedUs => "campanile.usage.unplayed_us",
+        Meter::KeepAliveUs => "campanile.usage.keep_alive_us",
         _ => "campanile.usage.other",
     };
     counter(name, HELP)

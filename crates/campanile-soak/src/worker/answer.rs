@@ -1,5 +1,6 @@
 //! One answer of the bot, which the caller may interrupt.
 
+use super::ears::FRAME;
 use super::latency::Stopwatch;
 use super::mouth::Mouth;
 use super::stages::{InTurn, Llm, Pieces, Question};
@@ -19,6 +20,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tower::ServiceExt as _;
 
@@ -212,7 +214,7 @@ impl Answer<'_> {
     /// Plays what comes, a frame each 20 ms.
     async fn play(&self, mut sounds: mpsc::Receiver<Bytes>) {
         let mut ticks = self.world.ticks();
-        let mut waiting = 0;
+        let (mut waiting, mut played) = (0, Duration::ZERO);
         while let Some(sound) = sounds.recv().await {
             // Here a telephone would play it.
             if let Some(turn) = self.turn {
@@ -222,10 +224,18 @@ impl Answer<'_> {
             while waiting >= FRAME_BYTES {
                 ticks.tick().await;
                 waiting -= FRAME_BYTES;
+                played += FRAME;
+                if let Some(turn) = self.turn {
+                    turn.played(played);
+                }
                 Counts::add(&self.world.counts.frames);
                 self.progress.frames.fetch_add(1, Relaxed);
                 self.progress.moved.notify_one();
             }
+        }
+        if let Some(turn) = self.turn {
+            // The rest is no whole frame.
+            turn.played(played + FRAME);
         }
     }
 

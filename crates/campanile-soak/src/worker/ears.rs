@@ -214,8 +214,19 @@ struct Tape {
     quiet: u32,
 }
 
-static VOICE: [u8; FRAME_BYTES] = [0x11; FRAME_BYTES];
+static VOICE: [u8; FRAME_BYTES] = voice();
 static SILENCE: [u8; FRAME_BYTES] = [0; FRAME_BYTES];
+
+/// Samples that change: what does not is no sound.
+const fn voice() -> [u8; FRAME_BYTES] {
+    let mut samples = [0x11; FRAME_BYTES];
+    let mut at = 0;
+    while at < FRAME_BYTES {
+        samples[at] = (at / 4) as u8;
+        at += 4;
+    }
+    samples
+}
 
 impl Tape {
     async fn next(&mut self) -> Option<Sound> {

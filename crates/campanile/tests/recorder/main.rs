@@ -7,3 +7,4 @@ mod hostile;
 mod logs;
 mod monitor;
 mod support;
+mod waste;

@@ -27,7 +27,8 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 A call counts in the row of its last attempt, amounts in the row of the attempt that they are of. \
-`wasted` is the part of the cost that nobody heard: attempts that failed, and calls that were cut. \
+`wasted` is the part of the cost that nobody heard, and the columns after it say why: `interrupted` (replies that were cut), \
+`unplayed` (speech that was made and not played), `retries`, `speculation` (guesses that were wrong), `keep-alive` (silence that was sent), `failed cost`. \
 A cost that is not exact is a range ($0.0002–0.0009), or has no upper bound (≥ $0.0002); \
 `unpriced` counts attempts without a full price, `known as` is the weakest evidence: reported, measured, estimated, unknown. \
 Without --since it is the month so far (UTC), with the budgets beside it.

@@ -259,10 +259,13 @@ impl<'a> Page<'a> {
             inside.raw("<p class=\"none\">Nothing was wasted.</p>\n");
         } else {
             inside.append(self.plot("Wasted spend", providers, |row| &row.wasted));
+            let kinds = sums::wasted_by(&self.found.total);
+            inside.element("<p class=\"caption\">", &kinds, "</p>\n");
         }
         body.card(
             "Wasted",
-            "Paid and heard by nobody: attempts that failed, and calls that were cut.",
+            "Paid and heard by nobody: replies that were cut, speech that was not played, attempts that failed or were made again, \
+             guesses that were wrong, silence.",
             inside,
         );
     }

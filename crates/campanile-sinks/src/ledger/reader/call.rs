@@ -2,6 +2,7 @@
 
 use super::{
     query::{Filter, Query},
+    report::wasted_by,
     scan::{Damage, RawCall, RawPart, look_up},
     walk::walk,
 };
@@ -11,7 +12,9 @@ use crate::ledger::{
     store::Dictionary,
     sum::Sum,
 };
-use campanile_core::{CallId, Cost, Measure, Meter, Outcome, Terms, Timestamp, Timing, Usage};
+use campanile_core::{
+    CallId, Cost, Measure, Meter, Outcome, Terms, Timestamp, Timing, Usage, Wasted,
+};
 use rusqlite::Connection;
 use serde::Serialize;
 use std::{collections::BTreeMap, ops::ControlFlow};
@@ -61,6 +64,9 @@ pub struct LedgerCall {
     pub cost: Cost,
     /// What of that nobody heard.
     pub wasted: Cost,
+    /// The same, by kind.
+    #[serde(skip_serializing_if = "Wasted::is_empty")]
+    pub wasted_by: Wasted,
     /// The sum of all counts, of meters that this version does not know too.
     pub qty: u64,
 }
@@ -226,7 +232,8 @@ pub(super) fn detail(
             .collect::<Option<_>>()?,
         usage: sum.usage,
         cost: sum.cost.to_cost(),
-        wasted: sum.wasted.to_cost(),
+        wasted: sum.wasted().to_cost(),
+        wasted_by: wasted_by(&sum),
         qty: parts.iter().fold(0, |qty, part| {
             qty.saturating_add(codec::quantity(&part.usage))
         }),

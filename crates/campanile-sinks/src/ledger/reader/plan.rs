@@ -8,7 +8,7 @@ use super::{
 use crate::ledger::{
     codec::Unpack,
     place::{Place, Times},
-    schema::{SUMMED, Seal},
+    schema::{BY_KIND, SUMMED, Seal},
     slice::{SliceReader, read_times},
     span::{HOUR_US, Span, hour_of, millis_of},
     sum::{Portion, Sum},
@@ -54,7 +54,7 @@ impl Plan {
         if version < SUMMED {
             return Ok(Self::everything());
         }
-        let mut slices = match query.is_summed() {
+        let mut slices = match version >= BY_KIND && query.is_summed() {
             true => slices(conn, query)?,
             false => Vec::new(),
         };

@@ -7,10 +7,11 @@ use super::{
 };
 use crate::ledger::{
     place::{Groups, Place, Times},
+    row::Bounds,
     store::Dictionary,
     sum::{Portion, Sum},
 };
-use campanile_core::{Cost, Timing, Usage};
+use campanile_core::{Cost, Timing, Usage, Waste, Wasted};
 use rusqlite::Connection;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -55,8 +56,22 @@ pub struct ReportRow {
     pub unpriced: u64,
     /// Attempts whose usage or cost is known within bounds only.
     pub inexact: u64,
-    /// The part of `cost` that nobody heard: attempts that failed, and calls that were cut.
+    /// The part of `cost` that nobody heard: attempts that failed, calls that were cut, and what else was for nothing.
     pub wasted: Cost,
+    /// The same, by kind.
+    #[serde(skip_serializing_if = "Wasted::is_empty")]
+    pub wasted_by: Wasted,
+}
+
+/// What a sum has wasted, by kind.
+pub(super) fn wasted_by(sum: &Sum) -> Wasted {
+    let mut wasted = Wasted::default();
+    for (kind, bounds) in Waste::ALL.into_iter().zip(sum.wasted) {
+        if bounds != Bounds::ZERO {
+            wasted.add(kind, &bounds.to_cost());
+        }
+    }
+    wasted
 }
 
 impl ReportRow {
@@ -73,7 +88,8 @@ impl ReportRow {
             cost: sum.cost.to_cost(),
             unpriced: sum.unpriced,
             inexact: sum.inexact,
-            wasted: sum.wasted.to_cost(),
+            wasted: sum.wasted().to_cost(),
+            wasted_by: wasted_by(sum),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Walking over calls with their parts.
 
 use crate::ledger::{
-    row::{Bounds, Glance, INEXACT, UNPRICED, is_wasted, outcome_of, part_outcome},
+    row::{Bounds, Glance, INEXACT, UNPRICED, outcome_of, part_outcome, part_waste},
     schema::Seal,
     span::{Span, first_id},
     store::amount,
     sum::Portion,
+    sum::whole_waste,
 };
 use campanile_core::Outcome;
 use rusqlite::{Connection, OptionalExtension, Row, Rows, types::ValueRef};
@@ -132,7 +133,7 @@ impl RawPart {
             cost: self.cost,
             inexact: self.flags & INEXACT != 0,
             unpriced: self.flags & UNPRICED != 0,
-            wasted: is_wasted(part_outcome(self.flags), call),
+            wasted: whole_waste(part_waste(self.flags), part_outcome(self.flags), call),
         }
     }
 }

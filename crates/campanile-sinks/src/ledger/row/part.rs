@@ -7,7 +7,7 @@ use super::{
     timing::Times,
 };
 use crate::ledger::codec::{Pack, Unpack, pack_usage};
-use campanile_core::{Attempt, CALL_REV, CallEvent, Cost, Outcome, UsageEvent};
+use campanile_core::{Attempt, CALL_REV, CallEvent, Cost, Outcome, UsageEvent, Waste};
 
 /// What a part row tells beside its columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -110,6 +110,7 @@ pub(crate) struct PartRow<'a> {
     pub(crate) usage_exact: bool,
     pub(crate) cost: Option<Bounds>,
     pub(crate) unpriced: bool,
+    pub(crate) wasted: Option<Waste>,
     pub(crate) detail: PartDetail<'a>,
 }
 
@@ -119,6 +120,9 @@ pub(crate) const INEXACT: u8 = 1;
 pub(crate) const UNPRICED: u8 = 2;
 
 const OUTCOME_SHIFT: u8 = 2;
+
+/// Above the outcome: why all of the attempt was for nothing, plus one; zero where nobody has said so.
+const WASTE_SHIFT: u8 = 5;
 
 /// Room for the encoded usage and reasons of one attempt.
 #[derive(Debug, Default)]
@@ -192,6 +196,7 @@ impl<'a> PartRow<'a> {
             // Something was used and nobody has said what it costs: unknown is not zero.
             cost: cost.map(Bounds::of).or(used.then_some(Bounds::UNKNOWN)),
             unpriced: cost.map_or(used, |cost| cost.why.iter().any(|&why| is_unpriced(why))),
+            wasted: None,
             detail,
         }
     }
@@ -212,6 +217,7 @@ impl<'a> PartRow<'a> {
         self.provider = attempt.provider.as_deref();
         self.model = attempt.model.as_deref();
         self.outcome = attempt.outcome;
+        self.wasted = attempt.wasted;
         self.detail.requested_model = attempt.requested_model.as_deref();
         self.detail.request_id = attempt.request_id.as_deref();
         self.detail.terms = TermsRow::of(&attempt.terms);
@@ -228,6 +234,7 @@ impl<'a> PartRow<'a> {
         (u8::from(self.inexact()) * INEXACT)
             | (u8::from(self.unpriced) * UNPRICED)
             | self.outcome.map_or(0, |outcome| outcome as u8 + 1) << OUTCOME_SHIFT
+            | self.wasted.map_or(0, |wasted| wasted as u8 + 1) << WASTE_SHIFT
     }
 
     pub(crate) fn pack(&self, out: &mut Vec<u8>) {
@@ -282,6 +289,7 @@ impl<'a> PartRow<'a> {
             },
             usage_exact: there & 16 != 0,
             unpriced: flags & UNPRICED != 0,
+            wasted: part_waste(flags),
             detail: PartDetail::unpack(from, &Inline)?,
         })
     }
@@ -289,11 +297,11 @@ impl<'a> PartRow<'a> {
 
 /// The outcome in the `flags` of a part.
 pub(crate) fn part_outcome(flags: u8) -> Option<Outcome> {
-    outcome_of((flags >> OUTCOME_SHIFT).checked_sub(1)?)
+    outcome_of((flags >> OUTCOME_SHIFT & 7).checked_sub(1)?)
 }
 
-/// Whether nobody heard what this part cost: the attempt failed, or its call was cut.
-pub(crate) fn is_wasted(attempt: Option<Outcome>, call: Option<Outcome>) -> bool {
-    let failed = |outcome| matches!(outcome, Some(Outcome::Failed | Outcome::Panicked));
-    call == Some(Outcome::Cancelled) || failed(attempt) || (attempt.is_none() && failed(call))
+/// Why all of a part was for nothing, in its `flags`.
+pub(crate) fn part_waste(flags: u8) -> Option<Waste> {
+    let index = (flags >> WASTE_SHIFT).checked_sub(1)?;
+    Waste::ALL.get(usize::from(index)).copied()
 }

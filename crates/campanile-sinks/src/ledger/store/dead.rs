@@ -6,7 +6,10 @@ use crate::ledger::{
     growth::{Life, grow},
     numbers::Numbers,
     reader::{Damage, RawPart, look_up},
-    row::{Bounds, CallDetail, Inline, PartDetail, PartRow, SessionEdge, UNPRICED, part_outcome},
+    row::{
+        Bounds, CallDetail, Inline, PartDetail, PartRow, SessionEdge, UNPRICED, part_outcome,
+        part_waste,
+    },
     schema::{Val, day_of},
 };
 use campanile_core::{Billed, Cost, Outcome, Price, Reason, Terms, Timestamp, Usage};
@@ -144,6 +147,7 @@ impl Tx<'_> {
             usage_exact: false,
             cost: part.cost,
             unpriced: part.flags & UNPRICED != 0,
+            wasted: part_waste(part.flags),
             detail,
         };
         self.part(id, at, &row.costing(&cost, &mut why)).map(drop)
