@@ -49,14 +49,14 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(
-        recorder: Recorder,
+        recorder: Arc<Recorder>,
         notices: Notices,
         patience: Duration,
         keep: Vec<Box<dyn Any + Send + Sync>>,
         keeper: Keeper,
     ) -> Self {
         Self {
-            recorder: Arc::new(recorder),
+            recorder,
             stop: Arc::default(),
             thread: Mutex::default(),
             ended: Mutex::default(),

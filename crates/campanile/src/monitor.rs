@@ -1,7 +1,8 @@
 //! The monitor: what a program starts once, hands to its stages, and closes.
 
 use crate::alerts::{
-    self, Budget, BudgetGate, Courier, Debts, Gates, Keeper, NoGate, Others, Own, Webhook, short,
+    self, Budget, BudgetGate, Courier, Debts, Flush, Gates, Keeper, NoGate, Others, Own, Webhook,
+    short,
 };
 use crate::engine::{CLOSE_PATIENCE, Engine, Watch};
 use crate::levels::Levels;
@@ -464,7 +465,14 @@ impl Builder {
         });
         let couriers = couriers.collect::<Vec<_>>();
         let recorder = Recorder::new(intake.clone(), sealer, outlets, summary, budgets);
-        let keeper = Keeper::start(self.ledger_watch, couriers, &gates, &intake, &self.notices);
+        let recorder = Arc::new(recorder);
+        let writer = Arc::downgrade(&recorder);
+        let flush: Flush = Box::new(move |within| {
+            let writer = writer.upgrade();
+            writer.is_some_and(|recorder| recorder.flush_signals(within))
+        });
+        let told = (&intake, flush);
+        let keeper = Keeper::start(self.ledger_watch, couriers, &gates, told, &self.notices);
         let engine = Engine::new(recorder, self.notices, self.patience, self.keep, keeper);
         let engine = match self.thread {
             true => engine.run(intake.clone(), self.watch),

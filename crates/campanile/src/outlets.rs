@@ -75,6 +75,11 @@ impl Outlets {
         all
     }
 
+    /// Waits for the sinks that shed, together at most `within`: what is there for people to see.
+    pub(crate) fn flush_signals(&self, within: Duration) -> bool {
+        self.each(|sink| sink.lane() == Some(Lane::Money) || sink.flush(within))
+    }
+
     /// Waits for the money lane as long as it takes, for the others together at most `within`.
     pub(crate) fn drain(&self, within: Duration) -> bool {
         let all = self.each(|sink| match sink.lane() {

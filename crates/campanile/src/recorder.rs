@@ -134,6 +134,12 @@ impl Recorder {
         self.outlets.flush(within)
     }
 
+    /// Waits for the sinks that shed.
+    pub(crate) fn flush_signals(&self, within: Duration) -> bool {
+        self.run_once();
+        self.outlets.flush_signals(within)
+    }
+
     /// Waits for the sinks at the end: for the money lane as long as it takes.
     pub(crate) fn drain(&self, within: Duration) -> bool {
         self.run_once();

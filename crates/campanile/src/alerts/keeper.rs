@@ -3,17 +3,24 @@
 use super::Watch;
 use super::courier::{Courier, Step};
 use super::gate::{Gates, Others};
-use campanile_core::{Event, Handed, Intake, Name};
+use campanile_core::{Clock, Event, Handed, Intake, Name};
 use campanile_sinks::Notices;
 use campanile_sinks::ledger::LedgerError;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How often it looks.
 const PACE: Duration = Duration::from_secs(1);
+/// How long sinks may take to write an alert, and after the last look. One that takes longer counts as done a look later.
+const WRITE: Duration = Duration::from_millis(50);
+const WRITE_AT_LAST: Duration = Duration::from_secs(1);
 /// After so many failed looks, trouble is told (again).
 const TELL_EVERY: u32 = 60;
+
+/// Has what was handed over written, and waits for it so long; whether it is.
+pub(crate) type Flush = Box<dyn FnMut(Duration) -> bool + Send>;
 
 /// A watch and its webhooks, each on a thread of its own: the recorder never waits for them.
 #[derive(Debug)]
@@ -25,7 +32,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Looks once a second, and hands what is new to `intake`; tells webhooks what they are owed.
+    /// Looks once a second, hands what is new to `intake`, and has it written by `flush`; tells webhooks what they are owed.
     ///
     /// # Panics
     ///
@@ -34,16 +41,13 @@ impl Keeper {
         watch: Option<Watch>,
         couriers: Vec<Courier>,
         gates: &Gates,
-        intake: &Intake,
+        (intake, flush): (&Intake, Flush),
         notices: &Notices,
     ) -> Self {
         let kept = watch.is_some();
         let watch = watch.map(|watch| {
-            let (look, notices) = (
-                Look::new(watch, intake.clone(), gates.clone()),
-                notices.clone(),
-            );
-            Worker::start(look, intake.clone(), notices)
+            let look = Look::new(watch, intake.clone(), gates.clone(), flush);
+            Worker::start(look, notices.clone())
         });
         let courier = |courier: Courier| {
             let telling = Telling {
@@ -52,7 +56,7 @@ impl Keeper {
                 notices: notices.clone(),
                 failing: false,
             };
-            Worker::start(telling, intake.clone(), notices.clone())
+            Worker::start(telling, notices.clone())
         };
         Self {
             watch,
@@ -94,10 +98,11 @@ struct Worker {
 }
 
 impl Worker {
-    fn start<W: Work>(mut work: W, intake: Intake, notices: Notices) -> Self {
+    /// Its pauses are real ones, whatever clock the calls are timed by.
+    fn start<W: Work>(mut work: W, notices: Notices) -> Self {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
-        let clock = intake.clock().clone();
+        let clock = Clock::system();
         let rounds = move || {
             let mut pace = Duration::ZERO;
             let mut failed = 0_u32;
@@ -158,26 +163,50 @@ struct Look {
     intake: Intake,
     gates: Gates,
     others: Others,
-    /// Alerts that were handed over, and may not be written yet.
-    handed: Vec<Name>,
+    flush: Flush,
+    /// Alerts that were handed over, and are not noted as logged.
+    handed: VecDeque<Name>,
 }
 
 impl Look {
-    fn new(watch: Watch, intake: Intake, gates: Gates) -> Self {
+    fn new(watch: Watch, intake: Intake, gates: Gates, flush: Flush) -> Self {
         Self {
             watch: watch.logs(),
             intake,
             gates,
             others: Others::default(),
-            handed: Vec::new(),
+            flush,
+            handed: VecDeque::new(),
         }
     }
 
-    /// What was handed over a look ago is written by now.
-    fn note_logged(&mut self) -> Result<(), LedgerError> {
-        while let Some(id) = self.handed.last() {
-            self.watch.logged(id)?;
-            self.handed.pop();
+    /// Hands over what is new.
+    fn look(&mut self) -> Result<(), LedgerError> {
+        let now = self.intake.clock().now();
+        self.others.look(&self.gates, self.watch.ledger(), now)?;
+        let mut alerts = self.watch.look_with(Some(&self.intake), now)?;
+        alerts.extend(self.watch.forgotten(now)?);
+        for alert in alerts {
+            self.handed.push_back(alert.id.clone());
+            self.intake
+                .hand_over(Handed::Event(Event::Alert(Box::new(alert))));
+        }
+        Ok(())
+    }
+
+    /// Has what was handed over written, and notes it at once: who is killed in between has it told again by others. Where a sink is
+    /// stuck, only the first `old` are noted: what was handed over a look ago.
+    fn note_logged(&mut self, old: usize, within: Duration) -> Result<(), LedgerError> {
+        if self.handed.is_empty() {
+            return Ok(());
+        }
+        let written = match (self.flush)(within) {
+            true => self.handed.len(),
+            false => old,
+        };
+        for _ in 0..written {
+            self.watch.logged(&self.handed[0])?;
+            self.handed.pop_front();
         }
         Ok(())
     }
@@ -188,18 +217,10 @@ impl Work for Look {
     const REST: u32 = 20;
 
     fn work(&mut self, last: bool) -> Result<(), LedgerError> {
-        self.note_logged()?;
-        let now = self.intake.clock().now();
-        self.others.look(&self.gates, self.watch.ledger(), now)?;
-        let mut alerts = self.watch.look_with(Some(&self.intake), now)?;
-        alerts.extend(self.watch.forgotten(now)?);
-        for alert in alerts {
-            self.handed.push(alert.id.clone());
-            self.intake
-                .hand_over(Handed::Event(Event::Alert(Box::new(alert))));
-        }
-        // The engine flushes after the last look.
-        if last { self.note_logged() } else { Ok(()) }
+        let old = self.handed.len();
+        let looked = self.look();
+        self.note_logged(old, if last { WRITE_AT_LAST } else { WRITE })?;
+        looked
     }
 }
 
@@ -235,5 +256,85 @@ impl Work for Telling {
                     .tell(&format!("webhook `{name}`: {id} was never told: {why}")),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use campanile_core::{Attempt, CallEvent, Cost, Ids, Money, Outcome, Sink, Timestamp};
+    use campanile_sinks::ledger::{Ledger, LedgerOptions, Reader};
+    use std::path::{Path, PathBuf};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// A ledger in which a budget of a dollar is half spent.
+    fn half_spent() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("campanile.db");
+        let ledger = Ledger::open(LedgerOptions::new(&path), Clock::system()).unwrap();
+        let now = Timestamp::now();
+        let id = Ids::random().next(now);
+        let mut call = CallEvent::new(id, "llm".into(), now, Outcome::Completed);
+        let mut attempt = Attempt::new(1);
+        attempt.cost = Some(Cost::exact(Money::from_usd("0.6").unwrap()));
+        call.attempts.push(attempt);
+        ledger.record(&Event::Call(Box::new(call)));
+        assert!(ledger.close(SOON));
+        (dir, path)
+    }
+
+    fn watch(path: &Path) -> Watch {
+        let text = "[[budget]]\nusd = \"1\"\nwindow = \"24h\"\nwarn_at = [0.5]\n";
+        let config = Config::parse(text, "campanile.toml".as_ref()).unwrap();
+        Watch::new(path, config.budgets().unwrap())
+    }
+
+    fn owed(path: &Path) -> usize {
+        Reader::open(path).unwrap().owed().unwrap().len()
+    }
+
+    /// A look whose sinks are at work while `works` says so, and how often they were asked to write.
+    fn look(path: &Path, works: &Arc<AtomicBool>) -> (Look, Arc<AtomicUsize>) {
+        let intake = Intake::new(Clock::system(), Ids::seeded(7));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (works, count, owed_at) = (Arc::clone(works), Arc::clone(&asked), path.to_owned());
+        let taken = intake.clone();
+        let flush = move |_| {
+            count.fetch_add(1, Relaxed);
+            let mut handed = Vec::new();
+            taken.take(&mut handed);
+            assert!(owed(&owed_at) > 0, "noted before it is written");
+            works.load(Relaxed)
+        };
+        let look = Look::new(watch(path), intake, Gates::default(), Box::new(flush));
+        (look, asked)
+    }
+
+    #[test]
+    fn an_alert_is_noted_as_logged_as_soon_as_it_is_written() {
+        let (_dir, path) = half_spent();
+        let (mut look, asked) = look(&path, &Arc::new(AtomicBool::new(true)));
+
+        look.work(false).unwrap();
+
+        assert_eq!((asked.load(Relaxed), owed(&path)), (1, 0));
+        look.work(false).unwrap();
+        assert_eq!(asked.load(Relaxed), 1, "nothing is new");
+    }
+
+    #[test]
+    fn a_sink_that_is_stuck_delays_the_note_by_one_look() {
+        let (_dir, path) = half_spent();
+        let works = Arc::new(AtomicBool::new(false));
+        let (mut look, _) = look(&path, &works);
+
+        look.work(false).unwrap();
+        assert_eq!(owed(&path), 1);
+        look.work(false).unwrap();
+
+        assert_eq!(owed(&path), 0);
     }
 }

@@ -27,7 +27,7 @@ pub use budget::{Budget, Standing};
 pub(crate) use courier::{Courier, Debts};
 pub use gate::{BudgetGate, NoGate};
 pub(crate) use gate::{Gates, Others, short};
-pub(crate) use keeper::Keeper;
+pub(crate) use keeper::{Flush, Keeper};
 pub(crate) use own::{Own, Whose};
 pub use rule::Rule;
 pub(crate) use rule::{Calls, Condition};
