@@ -3,13 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use campanile_core::{
-    Attempt, CALL_REV, CallEvent, Clock, Cost, Event, Evidence, FailureKind, FailureReport, Ids,
-    Meter, Money, Name, Outcome, SessionEvent, SessionId, SessionTotals, Sink, Span, Timestamp,
-    Timing, TurnEvent, Usage, UsageEvent,
+    Attempt, CALL_REV, CallEvent, Clock, Content, Cost, Event, Evidence, FailureKind,
+    FailureReport, Ids, Meter, Money, Name, Outcome, Redacted, Redactions, SessionEvent, SessionId,
+    SessionTotals, Sink, Span, Timestamp, Timing, TurnEvent, Usage, UsageEvent,
 };
 use campanile_sinks::ledger::{
     Appended, Courier, CourierOptions, Delivery, Dimension, Entry, Ledger, LedgerErrorKind,
-    LedgerOptions, Query, Reader, archive,
+    LedgerOptions, Query, Reader, archive, forget,
 };
 use std::{ops::ControlFlow, path::Path, time::Duration};
 
@@ -342,4 +342,52 @@ fn a_month_whose_place_in_the_list_is_damaged_is_not_left_out_silently() {
             .iter()
             .any(|problem| problem.table == "archive")
     );
+}
+
+#[test]
+fn a_caller_of_an_archived_month_is_forgotten_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger.db");
+    let ledger = open(&path);
+    let (at, said) = (Timestamp(AT), "purple elephants dance at midnight");
+    let mut call = CallEvent::new(Ids::seeded(1).next(at), "llm".into(), at, Outcome::Failed);
+    call.session = Some(SessionId::new("caller").unwrap());
+    let mut failure = FailureReport::new(FailureKind::Timeout, "0123456789abcdef".into());
+    let as_it_is = |text: &str, out: &mut String| {
+        out.push_str(text);
+        Redactions::default()
+    };
+    let counts = &mut Redactions::default();
+    failure.chain = vec![Redacted::new(&Content::new(said), &as_it_is, counts)];
+    call.failure = Some(failure);
+    ledger.record(&Event::Call(Box::new(call)));
+    assert!(ledger.close(SOON));
+    assert_eq!(archive(&path, NOW, NOW).unwrap().len(), 1);
+
+    assert!(is_kept(dir.path(), said));
+
+    let gone = forget(&path, "caller").unwrap();
+
+    assert_eq!((gone.failures, gone.erased), (1, true));
+    assert!(!is_kept(dir.path(), said));
+    let total = Reader::open(&path).unwrap().report(&Query::default());
+    assert_eq!(total.unwrap().total.failed, 1, "that it was stays");
+}
+
+/// Whether a text stands in a file of a folder, also in compressed ones.
+fn is_kept(dir: &Path, text: &str) -> bool {
+    std::fs::read_dir(dir).unwrap().flatten().any(|file| {
+        let bytes = std::fs::read(file.path()).unwrap();
+        let packed = file
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "zst");
+        let plain = match packed {
+            true => zstd::decode_all(&*bytes).unwrap(),
+            false => bytes,
+        };
+        plain
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    })
 }

@@ -1,7 +1,8 @@
 //! Commands that read the ledger.
 
-use crate::support::{Home, campanile};
+use crate::support::{Home, campanile, small};
 use campanile_cli::Terminal;
+use campanile_core::Event;
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
@@ -61,6 +62,34 @@ fn a_report_for_programs_has_exact_amounts() {
         (&report["v"], &report["total"]["calls"]),
         (&Value::from(1), &Value::from(4))
     );
+}
+
+#[test]
+fn a_report_counts_what_was_masked_by_type() {
+    let home = Home::new();
+    let mut events = small();
+    for event in &mut events {
+        if let Event::Call(call) = event {
+            call.redactions.add("CARD", 2);
+            call.redactions.add("EMAIL", u32::from(call.turn.is_none()));
+        }
+    }
+    home.record(&events);
+
+    let report = |arguments: &[&str]| home.run(&[&["report"], arguments].concat()).good();
+    assert!(report(&[]).ends_with("\n\nmasked: CARD 8, EMAIL 1\n"));
+    assert!(report(&["--stage", "llm"]).ends_with("\nmasked: CARD 4, EMAIL 1\n"));
+    assert!(report(&["--stage", "stt"]).ends_with("\nmasked: CARD 2\n"));
+    let document = json(&report(&["--format", "json"]));
+    assert_eq!(
+        document["masked"],
+        serde_json::json!({"CARD": 8, "EMAIL": 1})
+    );
+
+    let nothing = Home::with_small_ledger();
+    let told = |arguments: &[&str]| nothing.run(arguments).good();
+    assert!(!told(&["report"]).contains("masked"));
+    assert!(told(&["report", "--masked"]).ends_with("\nmasked: nothing\n"));
 }
 
 #[test]

@@ -18,6 +18,9 @@ pub(super) struct Document<'a> {
     total: Sums<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     budgets: Vec<budget::Row<'a>>,
+    /// Finds that were masked, by type. Absent: there are too many calls to count by the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masked: Option<&'a BTreeMap<String, u64>>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +43,7 @@ impl<'a> Document<'a> {
             total: Sums::of(&found.total),
             budgets: found.budgets.iter().map(budget::Row::of).collect(),
             by,
+            masked: found.masked.as_ref().map(|masked| &masked.0),
         }
     }
 }

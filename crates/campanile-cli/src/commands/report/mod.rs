@@ -1,6 +1,7 @@
 //! `campanile report`: what was used and what it cost.
 
 mod document;
+mod masked;
 mod page;
 
 use super::{
@@ -21,6 +22,7 @@ use campanile::alerts::Standing;
 use campanile_core::Timestamp;
 use campanile_sinks::ledger::ReportRow;
 use document::Document;
+use masked::Masked;
 use page::Page;
 use std::io::Write;
 use std::time::Duration;
@@ -58,6 +60,9 @@ pub(crate) struct Report {
     /// Prints it again and again, every 2 s or so often as is said, until it is stopped.
     #[arg(long, value_name = "EVERY", value_parser = every, num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
     watch: Option<Duration>,
+    /// Counts what was masked, by type, however many calls there are: that reads each of them. Up to 50,000 are read anyway.
+    #[arg(long)]
+    masked: bool,
 }
 
 /// Which form a report has.
@@ -91,6 +96,7 @@ struct Found {
     rows: Vec<ReportRow>,
     total: ReportRow,
     budgets: Vec<Standing>,
+    masked: Option<Masked>,
 }
 
 impl Report {
@@ -124,8 +130,13 @@ impl Report {
             _ if is_usual => budget::standings_of(settings, now)?,
             _ => Vec::new(),
         };
+        let masked = match self.format {
+            Format::Csv | Format::Html => None,
+            _ => Masked::of(&reader, &asked.query, report.total.calls, self.masked)?,
+        };
         let mut found = Found {
             asked,
+            masked,
             rows: report.rows,
             total: report.total,
             budgets,
@@ -158,6 +169,13 @@ impl Report {
             writeln!(io.out, "no calls here")?;
         } else {
             self.rows(found, io)?;
+            let masked = found
+                .masked
+                .as_ref()
+                .filter(|masked| self.masked || !masked.0.is_empty());
+            if let Some(masked) = masked {
+                writeln!(io.out, "\n{}", masked.line())?;
+            }
         }
         if !found.budgets.is_empty() {
             writeln!(io.out)?;
