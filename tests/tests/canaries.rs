@@ -1,10 +1,15 @@
 //! Not one word leaves: canaries go in at every door, and every byte that is written is searched for them.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "what a process prints is searched, too"
+)]
+
 use campanile::sinks::{Console, Jsonl, MetricsSink, PrometheusRecorder, ledger};
 use campanile::{
     CallLayer, ErrorLayer, Facts, Failure, FailureKind, Levels, LogPolicy, Masker, Monitor, Name,
-    RedactLayer, Served, SessionId, Sink as _, SpanLayer, Tally, TimingLayer, UsageLayer, classify,
-    client, clock, pricing::Book,
+    RedactLayer, Served, SessionId, Sink as _, SpanLayer, Tally, TextMode, Texts, TimingLayer,
+    UsageLayer, classify, client, clock, pricing::Book,
 };
 use std::io::Write;
 use std::path::Path;
@@ -138,6 +143,9 @@ fn forms(text: &str) -> Vec<Vec<u8>> {
         })
         .collect();
     let decimal = format!("{:?}", text.as_bytes());
+    // What stands before moves the digits by one or two.
+    let moved = |by: usize| [b"+/", b"-_"].map(|last| base64(&text.as_bytes()[by..], last));
+    let backwards: String = text.chars().rev().collect();
     let digits: String = text.chars().filter(|char| !" -.".contains(*char)).collect();
     [
         text.to_owned(),
@@ -148,14 +156,47 @@ fn forms(text: &str) -> Vec<Vec<u8>> {
         escaped,
         decimal,
         digits,
+        backwards,
     ]
     .into_iter()
+    .chain((0..3).flat_map(moved))
     .map(String::into_bytes)
     .collect()
 }
 
+/// Without its last few characters: they depend on what follows.
+fn base64(bytes: &[u8], last: &[u8; 2]) -> String {
+    let alphabet = [
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+        &last[..],
+    ]
+    .concat();
+    let sixth = |three: &[u8], at: usize| {
+        let bits = three
+            .iter()
+            .fold(0, |bits, byte| bits << 8 | u32::from(*byte));
+        char::from(alphabet[(bits >> (18 - 6 * at) & 63) as usize])
+    };
+    let whole = bytes.chunks_exact(3);
+    whole
+        .flat_map(|three| (0..4).map(move |at| (three, at)))
+        .map(|(three, at)| sixth(three, at))
+        .collect()
+}
+
 #[tokio::test]
 async fn no_canary_is_found_in_anything_that_was_written() {
+    written_and_searched(Texts::default()).await;
+}
+
+/// Texts of errors are asked for: what must be masked is, and what was said stays out of all else.
+#[tokio::test]
+async fn no_secret_is_found_in_texts_of_errors_that_are_asked_for() {
+    let redacted = TextMode::Redacted;
+    written_and_searched(Texts::new(redacted, redacted, redacted)).await;
+}
+
+async fn written_and_searched(texts: Texts) {
     let folder = tempfile::tempdir().expect("a folder");
     let (console, recorder) = (Written::default(), PrometheusRecorder::new());
     let ledger = ledger::Ledger::open(
@@ -179,6 +220,7 @@ async fn no_canary_is_found_in_anything_that_was_written() {
     let monitor = Monitor::builder(sink)
         .prices(Book::standard())
         .redactor(Masker::standard())
+        .texts(texts)
         .backtraces(true)
         .levels(Levels::parse("trace").expect("a filter"))
         .logs(LogPolicy {

@@ -621,6 +621,9 @@ pub struct LogEvent {
     /// Fields whose names are allowed.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
     pub fields: Vec<(&'static str, FieldValue)>,
+    /// What was masked in its texts.
+    #[serde(skip_serializing_if = "Redactions::is_empty")]
+    pub redactions: Redactions,
     /// The session of its span.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
@@ -643,6 +646,7 @@ impl LogEvent {
             site: None,
             message: None,
             fields: Vec::new(),
+            redactions: Redactions::default(),
             session: None,
             turn: None,
             call: None,

@@ -16,8 +16,8 @@ mod series;
 
 use ::metrics::{Gauge, Key, KeyName, Label, Metadata, Recorder};
 use campanile_core::{
-    Attempt, CallEvent, Event, Lane, Level, Money, Name, Outcome, Phase, Sink, Span, Stats,
-    TurnEvent,
+    Attempt, CallEvent, Event, Lane, Level, Money, Name, Outcome, Phase, Redactions, Sink, Span,
+    Stats, TurnEvent,
 };
 use definitions as names;
 use series::{Series, Whose};
@@ -105,8 +105,11 @@ impl Sink for MetricsSink {
                 books.count(names::SESSIONS, [("phase", &phase.into())], 1);
             }
             Event::Alert(alert) => books.count(names::ALERTS, [("rule", &alert.rule)], 1),
-            Event::Log(log) if log.level >= Level::Warn => {
-                books.count(names::LOGS, [("level", &log.level.name().into())], 1);
+            Event::Log(log) => {
+                if log.level >= Level::Warn {
+                    books.count(names::LOGS, [("level", &log.level.name().into())], 1);
+                }
+                books.redactions(&log.redactions);
             }
             Event::Loss(loss) => {
                 let labels = [("sink", &loss.sink.into()), ("reason", &loss.reason.into())];
@@ -183,12 +186,16 @@ impl Books<'_> {
             let labels = [("stage", &call.stage), ("kind", &kind)];
             self.count(names::FAILURES, labels, 1);
         }
-        for (kind, count) in call.redactions.iter() {
-            self.count(names::REDACTIONS, [("type", &kind.into())], count.into());
-        }
+        self.redactions(&call.redactions);
         if call.observer_failed > 0 {
             let by = call.observer_failed.into();
             self.count(names::OBSERVERS, [("stage", &call.stage)], by);
+        }
+    }
+
+    fn redactions(&mut self, redactions: &Redactions) {
+        for (kind, count) in redactions.iter() {
+            self.count(names::REDACTIONS, [("type", &kind.into())], count.into());
         }
     }
 

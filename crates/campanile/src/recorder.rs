@@ -203,6 +203,7 @@ impl Recorder {
                     let text = written(&text).map(FieldValue::Text);
                     log.fields.extend(text.map(|text| (name, text)));
                 }
+                log.redactions = redactions;
                 self.outlets.give(&Event::Log(log));
             }
             Handed::Event(event) => self.outlets.give(&event),

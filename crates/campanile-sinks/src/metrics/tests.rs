@@ -118,6 +118,8 @@ fn turns_sessions_failures_logs_and_losses_are_counted() {
     turn.segments = vec![Segment::new("llm", Owner::Provider, Span(400_000_000))];
     turn.interrupted = Some("barge_in".into());
     turn.wasted = usd("0.00001");
+    let mut line = LogEvent::new(NOW, Level::Warn, "bot");
+    line.redactions.add("EMAIL", 3);
     let late = UsageEvent::new(CallId(7), u32::MAX, "llm".into(), NOW, NOW, Attempt::new(1));
 
     let text = counted(
@@ -127,14 +129,14 @@ fn turns_sessions_failures_logs_and_losses_are_counted() {
             Event::Turn(Box::new(turn)),
             Event::Session(Box::new(SessionEvent::start(id, NOW))),
             Event::Usage(Box::new(late)),
-            Event::Log(Box::new(LogEvent::new(NOW, Level::Warn, "bot"))),
+            Event::Log(Box::new(line)),
             Event::Loss(LossEvent::new(NOW, "jsonl", "full", 12)),
         ],
     );
 
     for line in [
         r#"campanile_failures_total{stage="llm",kind="rate_limit"} 1"#,
-        r#"campanile_redactions_total{type="EMAIL"} 2"#,
+        r#"campanile_redactions_total{type="EMAIL"} 5"#,
         r#"campanile_turns_total{interrupted="yes"} 1"#,
         r#"campanile_turn_user_to_bot_seconds_bucket{interrupted="yes",le="0.9"} 1"#,
         r#"campanile_turn_segment_seconds_count{segment="llm",owner="provider"} 1"#,

@@ -530,10 +530,11 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// What is quoted of the file may be a key that stands in the wrong place.
     fn new(file: &Path, what: String) -> Self {
         Self {
             file: file.to_owned(),
-            what,
+            what: Redactor::standard().mask(&what),
         }
     }
 }
@@ -554,6 +555,18 @@ mod tests {
         Config::parse(text, Path::new("campanile.toml"))
             .unwrap_err()
             .to_string()
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_repeated() {
+        let key = ["sk", "proj", &"Zk9".repeat(12)].join("-");
+        let error = Config::parse(
+            &format!("[redact]\nerrors = \"{key}\""),
+            Path::new("c.toml"),
+        );
+
+        let told = error.unwrap_err().to_string();
+        assert!(told.contains("[KEY]") && !told.contains("Zk9"), "{told}");
     }
 
     #[test]

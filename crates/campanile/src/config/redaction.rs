@@ -156,6 +156,13 @@ impl Redaction {
         let Some(KeyOptions { id, env }) = &self.key else {
             return Ok(None);
         };
+        let named = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        if !env.bytes().all(named) || env.len() > 48 {
+            return Err(
+                "`redact.key.env` names no variable: capital letters, digits and `_` (it is not shown here: it may be the key)"
+                    .to_owned(),
+            );
+        }
         let text = zeroize::Zeroizing::new(std::env::var(env).unwrap_or_default());
         let bytes = unhex(text.trim()).unwrap_or_default();
         match HashKey::new(id, &bytes) {
@@ -342,6 +349,8 @@ mod tests {
 
         assert!(refused("CAMPANILE_NO_SUCH_KEY").contains("is not set in the environment"));
         assert!(refused("PATH").contains("holds 64 hex digits"));
+        let pasted = "6f".repeat(32);
+        assert!(!refused(&pasted).contains(&pasted));
         assert_eq!(super::unhex("0aFF").unwrap().as_slice(), [10, 255]);
         assert!(super::unhex("0a0").is_none() && super::unhex("zz").is_none());
     }
