@@ -219,9 +219,10 @@ fn sonic(event: &str, out: &mut Out<'_>) {
 
 /// Reads Converse's usage, which leaves the cache out of its input.
 fn converse(raw: &str) -> Report {
-    let [input, output, read, read_too, write, write_too, total] = pick(
+    let [details, counts @ ..] = pick(
         raw,
         [
+            "cacheDetails",
             "inputTokens",
             "outputTokens",
             "cacheReadInputTokens",
@@ -230,9 +231,17 @@ fn converse(raw: &str) -> Report {
             "cacheWriteInputTokenCount",
             "totalTokens",
         ],
-    )
-    .map(|raw| raw.and_then(count));
+    );
+    let [input, output, read, read_too, write, write_too, total] =
+        counts.map(|raw| raw.and_then(count));
     let mut report = Report::default();
+    // What was written to a cache for an hour costs more.
+    items(details.unwrap_or(""), |detail| {
+        let [ttl, tokens] = pick(detail, ["ttl", "inputTokens"]);
+        if ttl.is_some_and(|ttl| ttl.to_ascii_lowercase().contains("1h")) {
+            report.long_write = tokens.and_then(count);
+        }
+    });
     report.totals.input_tokens = input;
     report.totals.output_tokens = output;
     let (read, write) = (read.or(read_too), write.or(write_too));
@@ -325,6 +334,18 @@ mod tests {
         );
 
         assert_eq!(decoder.inclusive().input_tokens, Some(20));
+    }
+
+    #[test]
+    fn what_is_cached_for_an_hour_is_known_by_itself() {
+        let (_, noted) = read(
+            Decoder::new(),
+            br#"{"output":{},"usage":{"inputTokens":3,"outputTokens":1,"totalTokens":13,"cacheWriteInputTokens":9,"cacheDetails":[{"ttl":"5m","inputTokens":4},{"ttl":"1h","inputTokens":5}]}}"#,
+        );
+
+        let usage = noted.noted_usage().unwrap();
+        assert_eq!(usage.at_least(Meter::CacheWriteTokens), 4);
+        assert_eq!(usage.at_least(Meter::LongCacheWriteTokens), 5);
     }
 
     #[test]
