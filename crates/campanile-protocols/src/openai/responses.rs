@@ -89,7 +89,7 @@ fn piece(kind: &str, delta: &str, out: &mut Out<'_>) {
 impl Responses {
     /// Reads a response object; its text is read only where no deltas brought it.
     fn response(&mut self, response: &str, whole: bool, out: &mut Out<'_>) {
-        let [id, model, tier, reported, error, output, object] = pick(
+        let [id, model, tier, reported, error, output, object, tools] = pick(
             response,
             [
                 "id",
@@ -99,6 +99,7 @@ impl Responses {
                 "error",
                 "output",
                 "object",
+                "tool_usage",
             ],
         );
         // A step of a run says its own usage, which the run says again; a counting call uses nothing.
@@ -118,6 +119,9 @@ impl Responses {
         if let Some(output) = output {
             json::items(output, |item| searches.item(item, whole, out));
         }
+        // A search opens pages, which are items too: where the number of requests is said, it is what is billed.
+        let requests = tools.and_then(|raw| json::at(raw, &["web_search", "num_requests"]));
+        searches.web = requests.and_then(json::count).unwrap_or(searches.web);
         if object.is_none()
             && output.is_none()
             && let Some(failure) = failure::complaint(response)
@@ -196,6 +200,20 @@ mod tests {
         let served = noted.noted_served().unwrap();
         assert_eq!(served.terms.tier.as_deref(), Some("flex"));
         assert!(served.terms.tier_served);
+    }
+
+    #[test]
+    fn searches_are_counted_by_their_requests_where_they_are_said() {
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+
+        decoder.received(
+            Frame::Body(
+                br#"{"id":"r","object":"response","output":[{"type":"web_search_call"},{"type":"web_search_call"}],"tool_usage":{"web_search":{"num_requests":1}},"usage":{"input_tokens":1,"output_tokens":1}}"#,
+            ),
+            &mut noted,
+        );
+
+        assert_eq!(noted.noted_usage().unwrap().at_least(Meter::WebSearches), 1);
     }
 
     #[test]
