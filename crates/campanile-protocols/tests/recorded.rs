@@ -49,6 +49,34 @@ fn wrong(record: &Record, known: &Value) -> Option<String> {
         .then(|| format!("{}\n     found {found}\n  expected {expected}", known["id"]))
 }
 
+/// Shapes of more providers than anybody recorded, written by hand: facts, and no content.
+const SHAPES: &str = include_str!("shapes.jsonl");
+
+#[test]
+fn every_shape_gives_its_totals() {
+    let wrong: Vec<String> = SHAPES
+        .lines()
+        .filter_map(|line| {
+            let known: Value = serde_json::from_str(line).expect("a shape is JSON");
+            let record = serde_json::from_str(line).expect("a shape has our fields");
+            let found = serde_json::to_value(read(&record)).expect("totals are JSON");
+            let mut told = found.as_object()?.clone();
+            told.retain(|_, total| !total.is_null());
+            let told = Value::Object(told);
+            let expected = &known["expected"];
+            let as_many = told.as_object()?.len() == expected.as_object()?.len();
+            (!as_many || !same(&told, expected)).then(|| {
+                format!(
+                    "{}\n     found {told}\n  expected {expected}",
+                    known["endpoint"]
+                )
+            })
+        })
+        .collect();
+
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn recorded_responses_give_their_known_totals() {
     let all = recordings();
