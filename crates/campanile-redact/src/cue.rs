@@ -27,6 +27,9 @@ const NOT_SECRET: &[&str] = &[
 /// The nearest cue before token `at`. The bare word `number` means a phone where nothing better stands before it.
 pub(crate) fn before(text: &Text<'_>, at: usize) -> Option<Cue> {
     let start = text.tokens.get(at)?.start;
+    if is_party(text, at) {
+        return Some(Cue::Phone);
+    }
     let mut weak = None;
     for near in (at.saturating_sub(TOKENS)..at).rev() {
         let token = &text.tokens[near];
@@ -62,6 +65,26 @@ pub(crate) fn before(text: &Text<'_>, at: usize) -> Option<Cue> {
         }
     }
     weak
+}
+
+/// `"to":"2025550143"`, `sip:2025550143@…`: who calls, who is called.
+fn is_party(text: &Text<'_>, at: usize) -> bool {
+    const PARTIES: &[&str] = &[
+        "to",
+        "from",
+        "callee",
+        "dialed",
+        "dnis",
+        "recipient",
+        "sender",
+    ];
+    const SCHEMES: &[&str] = &["sip", "sips", "tel", "callto", "sms"];
+    if text.gap_before(at) == b":" && at > 0 && text.is_any(at - 1, SCHEMES) {
+        return true;
+    }
+    (10..=15).contains(&text.tokens[at].len())
+        && matches!(text.gap_before(at), b"\":\"" | b"\": \"")
+        && text.is_any(at - 1, PARTIES)
 }
 
 /// `sixteen digit number`, `the long number`

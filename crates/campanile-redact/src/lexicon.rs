@@ -96,7 +96,7 @@ const GROUPS: &[(u32, &str)] = &[
     (
         KEY,
         "key secret token bearer apikey authorization credential credentials auth deepgram assemblyai elevenlabs cartesia twilio \
-         livekit azure subscription signature sig accesskey secretkey authtoken accesstoken",
+         livekit azure subscription signature sig cookie accesskey secretkey authtoken accesstoken",
     ),
     (IBAN, "iban"),
     (LICENCE, "license licence licenses dl"),
@@ -133,7 +133,7 @@ const GROUPS: &[(u32, &str)] = &[
         NAME,
         "name named this thanks i im customer from caller with under dear agent hello hi user patient contact client speaking \
          called user_name fullname firstname lastname surname hey met ask tell thank by starring directed player commenter heard \
-         sincerely regards spelled spelt",
+         sincerely regards spelled spelt speak talk",
     ),
     (AT, "at"),
 ];

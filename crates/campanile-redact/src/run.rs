@@ -187,7 +187,7 @@ impl Run {
             }
             () if number && aside => self.goes_on(text, next, at),
             // `08685, and 51415` are two.
-            () if number && token.is_digits() && self.spoken == 0 && text.is(next, "and") => false,
+            () if number && self.is_another(text, next, at) => false,
             () if number => (next - 1..at).all(|at| speaks(text.gap(at))),
             () if at == next && self.is_heard(text, at) => true,
             () => at == next && joins(gap) && is_extended(text, at, token),
@@ -215,6 +215,15 @@ impl Run {
         text.gap(next - 1) == b", " && alike && matches!(length, 1 | 4)
     }
 
+    /// `08685, and 51415`: two numbers. Digits that were said one by one go on behind `and`.
+    fn is_another(&self, text: &Text<'_>, next: usize, at: usize) -> bool {
+        let dictated = self.groups.len() > 2
+            && self.groups.iter().all(|group| group.length < 5)
+            && text.gap(next - 1) == b" "
+            && text.tokens[at].len() < 5;
+        text.tokens[at].is_digits() && self.spoken == 0 && text.is(next, "and") && !dictated
+    }
+
     /// `030/81883530`: an area and a number.
     fn is_dialled(&self, text: &Text<'_>, next: usize) -> bool {
         let area = self.groups.len() == 1 && (3..=5).contains(&self.count) && self.digits[0] == 0;
@@ -224,7 +233,12 @@ impl Run {
     /// Whether digits go on behind an aside: `four one okay one one`. One alone may begin something else.
     fn goes_on(&self, text: &Text<'_>, next: usize, at: usize) -> bool {
         let near = |at: usize| text.gap(at).len() <= 4 && !text.gap(at).contains(&b'\n');
-        let said = self.spoken > 0 || text.bits(at) & (mean::SPOKEN | mean::REPEAT) != 0;
+        // A recogniser has written the digits that it heard.
+        let goes_on = |at: usize| text.tokens.get(at).is_some_and(Token::is_digits);
+        let dictated = self.groups.iter().all(|group| group.length < 5)
+            && (self.groups.len() > 3 || goes_on(at + 1) && goes_on(at + 2));
+        let said =
+            self.spoken > 0 || dictated || text.bits(at) & (mean::SPOKEN | mean::REPEAT) != 0;
         let (behind, _) = skip_fillers(text, at + 1);
         let number = |token: &Token| token.is_number() || token.has(mean::REPEAT | mean::MAGNITUDE);
         let more = text.tokens.get(behind).is_none_or(number)

@@ -16,6 +16,9 @@ gate b twelve
 flight ua 1234 departs at 10:45
 12:34:56 up 3 days, 4:05, load average: 0.12, 0.34, 0.56
 error code 404
+255.255.255.0 of 10.0.0.0/8
+version 1.2.3.4-beta
+jitter 89.5 ms loss 0.48%
 exit code 137
 http status code 503 returned
 zip code 90210

@@ -46,12 +46,16 @@ pub(super) fn find(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
     let sent = (4..=6).contains(&run.count)
         && candidate.is(Cue::Phone)
         && cue::code_before(text, run.tokens.0);
+    // `the pin of the card is …`
+    let of_card = (3..=6).contains(&run.count)
+        && candidate.is(Cue::Card)
+        && cue::code_before(text, run.tokens.0);
     let told = matches!(candidate.cue, None | Some(Cue::Phone))
         && (4..=8).contains(&run.count)
         && is_told(text, run);
     let back = (3..=4).contains(&run.count) && is_of_card(text, run);
     let decimal = run.groups.iter().any(|group| group.gap == b'.');
-    ((near || sent || told || back) && !candidate.plus && !decimal)
+    ((near || sent || of_card || told || back) && !candidate.plus && !decimal)
         .then(|| candidate.find(Kind::AuthCode, "code"))
 }
 
@@ -59,6 +63,7 @@ pub(super) fn find(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
 fn is_plain_code(text: &Text<'_>, run: &Run) -> bool {
     const SECRET: &[&str] = &[
         "security",
+        "digit",
         "back",
         "card",
         "verification",
@@ -79,9 +84,17 @@ fn is_of_card(text: &Text<'_>, run: &Run) -> bool {
     says(&["digits", "numbers", "digit"]) && says(&["back", "reverse"])
 }
 
-/// `… is your login code`, `… as the verification code`
+/// `… is your login code`, `… as the verification code`, `enter … to log in`
 fn is_told(text: &Text<'_>, run: &Run) -> bool {
+    const LOG_IN: &[&str] = &[
+        "log", "sign", "verify", "confirm", "complete", "finish", "access",
+    ];
     let behind = run.tokens.1 + 1;
+    let before = run.tokens.0.checked_sub(1);
+    let enter = before.is_some_and(|at| text.is_any(at, &["enter", "use", "type"]));
+    if enter && text.is(behind, "to") && text.is_any(behind + 1, LOG_IN) {
+        return true;
+    }
     text.is_any(behind, &["is", "as"])
         && text.is_any(behind + 1, &["your", "the", "my"])
         && (behind + 2..behind + 6).any(|near| text.bits(near) & mean::CODE != 0)

@@ -48,10 +48,20 @@ pub(super) fn version_four(scan: &mut Scan<'_>, at: usize) {
         return;
     };
     let named = at > 0 && text.is_any(at - 1, NUMBERED);
-    if !more && !named && !address.is_loopback() && !address.is_unspecified() {
+    let nobodys =
+        address.is_loopback() || address.is_unspecified() || is_of_no_host(text, last.end, address);
+    if !more && !named && !nobodys {
         let start = mapped(text, token.start);
         scan.add(Find::new(start, last.end, Kind::Ip, "ip_v4"));
     }
+}
+
+/// `255.255.255.0`, `10.0.0.0/8`, the version `1.2.3.4-beta`.
+fn is_of_no_host(text: &Text<'_>, end: usize, address: Ipv4Addr) -> bool {
+    let [first, second, _, last] = address.octets();
+    let net = last == 0 && text.byte(end) == b'/' && text.byte(end + 1).is_ascii_digit();
+    let version = text.byte(end) == b'-' && text.byte(end + 1).is_ascii_lowercase();
+    (first, second) == (255, 255) || net || version
 }
 
 /// `::ffff:192.0.2.1` belongs together.

@@ -42,6 +42,8 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
         && gap.first().is_some_and(|byte| b"=:\"' \\".contains(byte))
     {
         assigned(text, from, gap)
+    } else if text.is(at + 1, "from") && text.gap(at) == b" " {
+        return changed(scan, at + 2);
     } else {
         told(text, at)
     };
@@ -88,14 +90,16 @@ fn assigned(text: &Text<'_>, from: usize, gap: &[u8]) -> Option<(usize, usize)> 
     let quote = Some(text.byte(start)).filter(|byte| b"\"'`".contains(byte));
     start += usize::from(quote.is_some());
     let rest = text.bytes.get(start..)?;
-    let stops = |byte: u8| match quote {
-        Some(quote) => byte == quote || byte == b'\n',
-        None => byte.is_ascii_whitespace() || matches!(byte, b'&' | b';' | b',' | b'"' | b'\''),
+    let stops = |(at, byte): (usize, &u8)| match quote {
+        Some(quote) => *byte == quote || *byte == b'\n',
+        None if matches!(byte, b'&' | b';' | b',') => is_next_pair(&rest[at + 1..]),
+        None => byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\''),
     };
     let length = rest
         .iter()
         .take(512)
-        .position(|byte| stops(*byte))
+        .enumerate()
+        .position(stops)
         .unwrap_or(rest.len().min(512));
     let end = trim(text, start, start + length, quote.is_some());
     let end = end - usize::from(escaped && text.byte_before(end) == b'\\' && end > start);
@@ -106,6 +110,20 @@ fn assigned(text: &Text<'_>, from: usize, gap: &[u8]) -> Option<(usize, usize)> 
     (value.len() >= least && !is_placeholder(value) && !plain).then_some((start, end))
 }
 
+/// `password from x to y`: both, where the word of the first value is token `first`.
+fn changed(scan: &mut Scan<'_>, first: usize) {
+    let text = &scan.text;
+    let old = lone(text, first, false);
+    let behind = text.token_from(old.map_or(usize::MAX, |(_, end)| end));
+    let new = match text.is(behind, "to") && text.gap(behind).starts_with(b" ") {
+        true => lone(text, behind + 1, false),
+        false => None,
+    };
+    for (start, end) in old.into_iter().chain(new) {
+        scan.add(Find::new(start, end, Kind::Password, "password"));
+    }
+}
+
 /// `password is x`, `password x`
 fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     let mut next = at + 1;
@@ -113,7 +131,7 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     // `password's`
     let owns = gap == b"'" && text.is(next, "s") && is_space(text.gap(next));
     next += usize::from(owns);
-    if !owns && (!gap.first().is_some_and(u8::is_ascii_whitespace) || gap.len() > 3) {
+    if !owns && (!gap.first().is_some_and(u8::is_ascii_whitespace) || gap.len() > 8) {
         return None;
     }
     let says = [
@@ -126,8 +144,12 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     {
         next += 1;
     }
-    // `the password for the portal is …`
-    if next == at + 1 && text.is_any(next, &["for", "of", "to", "on", "at"]) {
+    // `… a password it's …`
+    if text.is(next, "it") && text.gap(next) == b"'" && text.is(next + 1, "s") {
+        next += 2;
+    }
+    // `the password for the portal is …`, `the password i used was …`
+    if next == at + 1 && text.is_any(next, BEFORE_VERB) {
         let verb = (next + 1..next + 6).find(|at| text.is_any(*at, &["is", "was"]));
         let near = verb.filter(|verb| (next..*verb).all(|at| is_space(text.gap(at))));
         next = near.map_or(next, |verb| verb + 1);
@@ -142,6 +164,11 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     if let Some(said) = said(text, next).filter(|said| (after_verb || unsaid(said)) && !once) {
         return Some(said);
     }
+    lone(text, next, after_verb)
+}
+
+/// The value that token `next` begins, up to the next space: no word of a sentence.
+fn lone(text: &Text<'_>, next: usize, after_verb: bool) -> Option<(usize, usize)> {
     let token = text.tokens.get(next)?;
     let mut start = token.start;
     while !text.byte_before(start).is_ascii_whitespace() && start > text.tokens[next - 1].end {
@@ -170,6 +197,11 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     let quoted = quote.is_some() && text.bits(next) & mean::PLAIN == 0;
     (value.len() >= 6 && (strange || quoted) && !is_placeholder(value)).then_some((start, end))
 }
+
+/// What may stand between a password and the verb behind which its value comes.
+const BEFORE_VERB: &[&str] = &[
+    "for", "of", "to", "on", "at", "i", "we", "they", "you", "he", "she", "that", "which",
+];
 
 /// What somebody says of how a password is written.
 const SHIFTS: &[&str] = &[
@@ -224,7 +256,11 @@ fn said(text: &Text<'_>, first: usize) -> Option<(usize, usize)> {
             letter(text, next).filter(|(_, end)| is_spelled(text, next, *end))
         {
             (letters, end) = (letters + 1, explained);
-        } else if token.is_word() && !token.has(mean::PLAIN) && words < 4 {
+        } else if token.is_word()
+            && !token.has(mean::PLAIN)
+            && words < 4
+            && !text.gap(next).starts_with(b"'")
+        {
             words += 1;
         } else {
             break;
@@ -253,6 +289,13 @@ fn is_spelled(text: &Text<'_>, at: usize, end: usize) -> bool {
             || text.is_any(near, SHIFTS)
     };
     end > at || !text.is_any(at, &["a", "i"]) || among(at + 1) || at > 0 && among(at - 1)
+}
+
+/// Whether what stands behind `&`, `;` or `,` is no part of a value: nothing, or the next `name=`.
+fn is_next_pair(rest: &[u8]) -> bool {
+    let named = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.[] ".contains(byte);
+    let name = rest.iter().take(40).take_while(named).count();
+    rest.first().is_none_or(u8::is_ascii_whitespace) || matches!(rest.get(name), Some(b'=' | b':'))
 }
 
 /// Signs of the sentence around, not of the value. An end inside a letter moves back before it.

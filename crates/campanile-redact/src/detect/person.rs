@@ -83,7 +83,9 @@ type Tokens = Option<(usize, usize)>;
 
 /// `Dr. Saunders`, `mrs jones`
 fn after_title(text: &Text<'_>, at: usize) -> Tokens {
-    if !matches!(text.gap(at), b" " | b". ") {
+    // `20 ms later`
+    let unit = at > 0 && text.is(at, "ms") && text.tokens[at - 1].is_number();
+    if unit || !matches!(text.gap(at), b" " | b". ") {
         return None;
     }
     if is_name_title(text, at + 1) && is_title(text, at) {
@@ -132,6 +134,9 @@ fn after_word(text: &Text<'_>, at: usize) -> Tokens {
             given(text, at + 2).or_else(|| surely(text, at + 2))
         }
         b"spelled" | b"spelt" => spelled(text, at + 1),
+        b"speak" | b"talk" if text.is_any(at + 1, &["with", "to"]) => {
+            given(text, at + 2).or_else(|| surely(text, at + 2))
+        }
         b"from" if text.gap(at).ends_with(b"\"") => quoted(text, at + 1),
         b"im" | b"hi" | b"hello" | b"hey" | b"dear" | b"regards" | b"sincerely" | b"with"
         | b"ask" | b"tell" => given(text, at + 1).or_else(|| surely(text, at + 1)),
@@ -139,7 +144,9 @@ fn after_word(text: &Text<'_>, at: usize) -> Tokens {
         _ if !text.tokens[at].has(mean::NAME) => None,
         b"from" | b"under" | b"by" | b"heard" | b"met" | b"starring" | b"directed" | b"caller"
         | b"customer" | b"agent" | b"contact" | b"user" | b"patient" | b"client" | b"player"
-        | b"commenter" => surely(text, at + 1).or_else(|| lone(text, at)),
+        | b"commenter" => surely(text, at + 1)
+            .or_else(|| lone(text, at))
+            .or_else(|| given(text, at + 1).filter(|_| &word[..] == b"under")),
         _ => None,
     }
 }
@@ -159,6 +166,12 @@ fn after_name(text: &Text<'_>, at: usize) -> Tokens {
     if gap.len() <= 6 && gap.iter().any(|byte| matches!(byte, b'=' | b':')) {
         return is_name_title(text, at + 1).then(|| (at + 1, capitals(text, at + 1, 4)));
     }
+    // `the name on the account is …`
+    let on = text.is_any(at + 1, &["on", "for"])
+        && text.is_any(at + 2, &["the", "my", "this", "that"])
+        && text.is_any(at + 4, &["is", "was"])
+        && (at..at + 4).all(|at| text.gap(at) == b" ");
+    let at = if on { at + 3 } else { at };
     let next = at + 1 + usize::from(text.is_any(at + 1, &["is", "was", "s", "spelled"]));
     if next == at + 1 && !text.is(at, "named") || !matches!(text.gap(next - 1), b" " | b": ") {
         return None;

@@ -43,6 +43,7 @@ const PREFIXES: &[(&str, Body, usize)] = &[
     ("r8_", Plain, 20),
     ("fw_", Plain, 16),
     ("pa-", Mixed, 38),
+    ("tgp_v1_", Joined, 24),
     ("pcsk_", Joined, 20),
     ("nvapi-", Joined, 20),
     ("lsv2_pt_", Joined, 20),

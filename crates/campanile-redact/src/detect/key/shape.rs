@@ -61,7 +61,8 @@ fn shape(scan: &mut Scan<'_>, start: usize, end: usize) {
             rest.iter().all(u8::is_ascii_hexdigit)
         }
         [b'A', ..] if is_cloud_access(word) => true,
-        _ if length == 32 => is_mail_list(scan, start, end),
+        _ if length == 32 && is_mail_list(scan, start, end) => true,
+        _ if length >= 32 && scan.text.byte_before(start) == b'_' => is_mixed(word),
         _ => false,
     };
     let run = RUNS.iter().find(|(head, _)| word.starts_with(head));
@@ -76,6 +77,14 @@ fn shape(scan: &mut Scan<'_>, start: usize, end: usize) {
     if let Some((start, end)) = whole {
         scan.add(Find::new(start, end, Kind::ApiKey, "key_shape"));
     }
+}
+
+/// Capitals, small letters and digits: behind `name_` no hash and no id is written so.
+fn is_mixed(word: &[u8]) -> bool {
+    let count = |class: fn(&u8) -> bool| word.iter().take(64).filter(|byte| class(byte)).count();
+    count(u8::is_ascii_uppercase) > 3
+        && count(u8::is_ascii_lowercase) > 3
+        && count(u8::is_ascii_digit) > 2
 }
 
 /// `Client("AC…", "…")`: the token behind the number of an account that ends at byte `end`.

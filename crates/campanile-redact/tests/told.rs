@@ -1,0 +1,96 @@
+//! What people and programs say, and what is left of it. Keys are put together here.
+
+use campanile_redact::Redactor;
+
+fn assert_masked(pairs: &[(&str, &str)]) {
+    let redactor = Redactor::standard();
+    for (text, masked) in pairs {
+        assert_eq!(redactor.mask(text), *masked);
+    }
+}
+
+#[test]
+fn passwords_are_found_wherever_their_verb_stands() {
+    assert_masked(&[
+        (
+            "I changed my password from Anchor127% to velvet-willow-6849",
+            "I changed my password from [PASSWORD] to [PASSWORD]",
+        ),
+        (
+            "the password i used was ember750",
+            "the password i used was [PASSWORD]",
+        ),
+        (
+            "it's asking for a password it's orchid dash quartz 66",
+            "it's asking for a password it's [PASSWORD]",
+        ),
+        (
+            "PGPASSWORD=!g5&~#eJRX1 psql -h db",
+            "PGPASSWORD=[PASSWORD] psql -h db",
+        ),
+        (
+            "password=aX9;y4b;Server=db",
+            "password=[PASSWORD];Server=db",
+        ),
+        ("password=Abc1,def&user=jo", "password=[PASSWORD]&user=jo"),
+        (
+            "the password from last year is gone",
+            "the password from last year is gone",
+        ),
+        ("a password i can remember", "a password i can remember"),
+    ]);
+}
+
+#[test]
+fn keys_without_a_known_beginning_are_found_by_cookie_and_shape() {
+    let random = ["qqV9JQKgm0dEqddZ", "XrmNgzc46rJgXby04uJ9vGGdrd8"].concat();
+    let redactor = Redactor::standard();
+
+    for text in [
+        "set-cookie: session={}; Path=/",
+        "[tgp_v1_{}]",
+        "newco_{} was refused",
+    ] {
+        let masked = redactor.mask(&text.replace("{}", &random));
+        assert!(!masked.contains(&random[..12]), "{masked}");
+    }
+}
+
+#[test]
+fn codes_of_cards_and_codes_to_enter_are_found() {
+    assert_masked(&[
+        (
+            "the pin code for the card is nine two eight nine",
+            "the pin code for the card is [CODE]",
+        ),
+        ("Enter 939186 to log in", "Enter [CODE] to log in"),
+        ("use 44 to sign up", "use 44 to sign up"),
+    ]);
+}
+
+#[test]
+fn what_people_say_between_written_digits_ends_no_number() {
+    assert_masked(&[
+        (
+            "call my wife at 4 5 2 56 11 5 2 okay 7",
+            "call my wife at [PHONE]",
+        ),
+        (
+            "my account number is 8624 2115 5 and 9 38",
+            "my account number is [ACCOUNT]",
+        ),
+        (
+            "my card is 53 96 let me see 77 64 62 64 97 87 11",
+            "my card is [CARD]",
+        ),
+    ]);
+}
+
+#[test]
+fn who_is_called_is_a_number() {
+    assert_masked(&[
+        (r#"{"to":"6606435465"}"#, r#"{"to":"[PHONE]"}"#),
+        ("<sip:7046191970@192.0.2.7>", "<sip:[PHONE]@[IP]>"),
+        (r#"{"from":"17","to":"29"}"#, r#"{"from":"17","to":"29"}"#),
+    ]);
+}
