@@ -65,6 +65,8 @@ pub struct Noted {
 #[derive(Default)]
 struct Rare {
     usage: Usage,
+    /// Of these, the meters of which what was said before does not hold either: one bit each.
+    doubted: u32,
     failure: Option<Failure>,
     served: Option<Served>,
 }
@@ -106,7 +108,17 @@ impl Noted {
 
     /// Notes the total of one meter so far.
     pub fn usage(&mut self, meter: Meter, count: Count) {
-        self.rare.get_or_insert_default().usage.set(meter, count);
+        let rare = self.rare.get_or_insert_default();
+        rare.usage.set(meter, count);
+        rare.doubted &= !(1 << meter.index());
+    }
+
+    /// Notes the total of one meter so far, as the provider says it and contradicts itself: an exact count that it has given before
+    /// is worth no more.
+    pub fn doubt(&mut self, meter: Meter, count: Count) {
+        let rare = self.rare.get_or_insert_default();
+        rare.usage.set(meter, count);
+        rare.doubted |= 1 << meter.index();
     }
 
     /// Notes a failure. The first one stays.
@@ -172,9 +184,12 @@ impl Facts for Noted {
             None if self.seen > 0 => tally.seen(Meter::OutputTokens, self.seen.into()),
             None => {}
         }
-        if let Some(usage) = self.noted_usage() {
-            for (meter, count) in usage.iter() {
-                tally.set(meter, count);
+        if let Some(rare) = &self.rare {
+            for (meter, count) in rare.usage.iter() {
+                match rare.doubted & (1 << meter.index()) {
+                    0 => tally.set(meter, count),
+                    _ => tally.replace(meter, count),
+                }
             }
         }
     }

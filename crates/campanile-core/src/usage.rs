@@ -272,6 +272,12 @@ impl Tally {
         if known != ABSENT && known > count.evidence as u8 {
             return;
         }
+        self.replace(meter, count);
+    }
+
+    /// Sets a count whatever was known of it: who has said it contradicts itself.
+    pub fn replace(&self, meter: Meter, count: Count) {
+        let i = meter.index();
         self.at_least[i].store(count.at_least, Relaxed);
         self.at_most[i].store(
             count.at_most.unwrap_or(UNBOUNDED).max(count.at_least),
@@ -484,6 +490,23 @@ mod tests {
 
         tally.clear();
         assert!(tally.snapshot().is_empty());
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_not_exact_whatever_was_said_before() {
+        let tally = Tally::default();
+        tally.total(Meter::InputTokens, 10);
+        let range = Count {
+            at_least: 0,
+            at_most: Some(12),
+            evidence: Evidence::Estimated,
+        };
+
+        tally.replace(Meter::InputTokens, range);
+        assert_eq!(tally.snapshot().get(Meter::InputTokens), Some(range));
+
+        tally.total(Meter::InputTokens, 11);
+        assert!(tally.snapshot().is_exact());
     }
 
     #[test]

@@ -307,8 +307,9 @@ fn bounds(noted: &mut Noted, meter: Meter, (at_least, at_most): (u64, u64)) {
     }
 }
 
+/// What the provider says, and does not quite say: what it has said before is in doubt, too.
 fn unsure(noted: &mut Noted, meter: Meter, at_least: u64, at_most: u64) {
-    noted.usage(
+    noted.doubt(
         meter,
         Count {
             at_least,
@@ -344,6 +345,28 @@ mod tests {
         assert_eq!(usage.evidence(), Some(Evidence::Reported));
         assert!(usage.is_exact());
         assert_eq!(usage.get(Meter::AudioInputTokens), None);
+    }
+
+    #[test]
+    fn a_later_report_that_contradicts_itself_leaves_nothing_exact() {
+        let tally = campanile_core::Tally::default();
+        let said = |input, cached| {
+            let mut report = Report::default();
+            report.totals.input_tokens = Some(input);
+            report.totals.cached_input_tokens = Some(cached);
+            let mut noted = Noted::new();
+            report.note(&mut noted);
+            campanile_core::Facts::usage(&noted, &tally);
+            tally.snapshot()
+        };
+        assert!(said(10, 4).is_exact());
+
+        let usage = said(10, 30);
+
+        for (meter, most) in [(Meter::InputTokens, 10), (Meter::CachedInputTokens, 30)] {
+            let count = usage.get(meter).unwrap();
+            assert_eq!((count.at_least, count.at_most), (0, Some(most)));
+        }
     }
 
     #[test]
