@@ -19,6 +19,8 @@ const PROVIDERS: [(&str, &str); 3] = [
 /// be written. Of a speaker's call, one text.
 const UNCHECKED_US: u64 = 1_200_000;
 const UNCHECKED_CHARACTERS: u64 = 400;
+/// In ten thousandths: what share of amounts may have no upper bound.
+const MOST_OPEN: u64 = 100;
 /// Audio that a broken connection may have lost on its way, where there is a real network.
 const IN_FLIGHT_US: u64 = 2_000_000;
 
@@ -85,15 +87,18 @@ pub(crate) fn providers(evidence: &Evidence) -> Vec<Line> {
             .broken
             .push(format!("{} is billed, and no such call was made", line.key));
     }
+    let bounded = books.bounded();
     let mut strangers = Some(strangers);
-    PROVIDERS
+    let mut verdict: Vec<_> = PROVIDERS
         .iter()
         .map(|(provider, name)| {
             let book = books.of(provider);
             book.broken.extend(strangers.take().unwrap_or_default());
             book.line(name)
         })
-        .collect()
+        .collect();
+    verdict.push(bounded);
+    verdict
 }
 
 #[derive(Default)]
@@ -108,7 +113,9 @@ struct Book {
     billed: i128,
     least: i128,
     most: i128,
+    /// Amounts without an upper bound, and those of them whose process lived on.
     unbounded: u64,
+    unexplained: u64,
     in_flight_us: u64,
     died: i128,
     broken: Vec<String>,
@@ -117,6 +124,26 @@ struct Book {
 impl Books {
     fn of(&mut self, provider: &str) -> &mut Book {
         self.0.entry(provider.to_owned()).or_default()
+    }
+
+    /// How many amounts have no upper bound: one in a hundred may.
+    fn bounded(&self) -> Line {
+        let sum = |count: fn(&Book) -> u64| self.0.values().map(count).sum::<u64>();
+        let (all, open) = (
+            sum(|book| book.exact + book.ranges),
+            sum(|book| book.unbounded),
+        );
+        let share = (open * 10_000).checked_div(all).unwrap_or(0);
+        let numbers = format!(
+            "{open} of {all} priced amounts are without ({}.{:02} %)",
+            share / 100,
+            share % 100
+        );
+        let broken = match share > MOST_OPEN {
+            true => vec![format!("{open} of {all} amounts have no upper bound")],
+            false => Vec::new(),
+        };
+        Line::new("ranges have an upper bound", numbers, broken)
     }
 
     /// All that one stage did in one turn, against all that was billed for it.
@@ -239,6 +266,7 @@ impl Book {
         self.least += cost.at_least.grains();
         self.most += cost.at_most.unwrap_or(cost.at_least).grains();
         self.unbounded += u64::from(cost.at_most.is_none());
+        self.unexplained += u64::from(cost.at_most.is_none() && !killed);
         self.crashed += u64::from(killed);
         match usage.is_exact() {
             true => self.exact += 1,
@@ -338,9 +366,9 @@ impl Book {
         if self.died > 0 {
             numbers.push_str(&format!(", ${} died with its process", usd(self.died)));
         }
-        if self.unbounded > 0 {
+        if self.unexplained > 0 {
             self.broken
-                .push(format!("{} amounts have no upper bound", self.unbounded));
+                .push(format!("{} amounts have no upper bound", self.unexplained));
         }
         if self.exact == 0 {
             self.broken
