@@ -51,18 +51,30 @@ pub(crate) fn totals(evidence: &Evidence) -> Vec<Total> {
         .flat_map(|ledger| &ledger.report.rows);
     rows.map(|row| {
         let key = |at: usize| row.keys.get(at).cloned().unwrap_or_default();
+        // What a killed process may have used at most depends on the moment in which it died: no seed tells that.
+        let died = key(2) == "crashed";
+        let most = row.cost.at_most.filter(|_| !died);
         Total {
             provider: key(0),
             model: key(1),
             outcome: key(2),
             calls: row.calls,
             attempts: row.parts,
-            usage: row.usage,
+            usage: if died { counted(&row.usage) } else { row.usage },
             at_least_grains: row.cost.at_least.grains().to_string(),
-            at_most_grains: row.cost.at_most.map(|most| most.grains().to_string()),
+            at_most_grains: most.map(|most| most.grains().to_string()),
         }
     })
     .collect()
+}
+
+/// The lower bounds alone.
+fn counted(usage: &campanile::Usage) -> campanile::Usage {
+    usage
+        .iter()
+        .fold(campanile::Usage::new(), |usage, (meter, count)| {
+            usage.with(meter, count.at_least, count.evidence)
+        })
 }
 
 /// Whether everything held.
