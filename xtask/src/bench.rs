@@ -3,9 +3,10 @@
 use crate::shell::{self, Done, say};
 
 /// Names for the command line, crates, and their benches.
-const BENCHES: [(&str, &str, &str); 8] = [
+const BENCHES: [(&str, &str, &str); 9] = [
     ("overhead", "campanile", "overhead"),
     ("ledger", "campanile-sinks", "ledger"),
+    ("disk", "campanile-sinks", "disk"),
     ("lines", "campanile-sinks", "lines"),
     ("logs", "campanile-cli", "logs"),
     ("reports", "campanile-cli", "reports"),

@@ -234,6 +234,16 @@ fn compare(pairs: &[(Taken, Taken)], count: usize) {
     print("ratio of a pair, CPU", "(goal: at most 1.30)", &|pair| {
         pair.0.cpu.as_secs_f64() / pair.1.cpu.as_secs_f64()
     });
+    print(
+        "speed beside bare SQLite, CPU",
+        "of it (goal: at least 0.70)",
+        &|pair| pair.1.cpu.as_secs_f64() / pair.0.cpu.as_secs_f64(),
+    );
+    print(
+        "durable on one core",
+        "calls a second (goal: 100000)",
+        &|(ours, _)| count as f64 / ours.cpu.as_secs_f64(),
+    );
     let sum = |of: &dyn Fn(&(Taken, Taken)) -> Duration| -> f64 {
         pairs.iter().map(|pair| of(pair).as_secs_f64()).sum()
     };

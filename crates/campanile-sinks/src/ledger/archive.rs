@@ -13,6 +13,7 @@ use super::{
     reader::{Archive, archives, horizon},
     schema::{self, Seal, Val, day_of},
     span::{first_id, hour_of},
+    writer::instant,
 };
 use campanile_core::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
@@ -29,8 +30,11 @@ const REPLAY_US: i64 = 35 * 86_400_000_000;
 /// Calls that one transaction deletes, and pages that it gives back.
 const STEP: usize = 500;
 const PAGES: usize = 200;
-/// Between two steps others write.
+/// Between two steps others write, for at least so long.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Where others write all the time, a moment in between is looked for this often, and for a minute.
+const LOOK: Duration = Duration::from_millis(1);
+const LOOKS: i32 = 60_000;
 const LEVEL: i32 = 12;
 
 /// A month that was archived.
@@ -68,6 +72,11 @@ pub fn archive(
     let sql = |error| LedgerError::sql(path, error);
     let _alone = alone(path)?;
     let mut conn = patiently(|| schema::open(path, Durability::Durable))?;
+    conn.busy_handler(Some(|looked| {
+        std::thread::sleep(LOOK);
+        looked < LOOKS
+    }))
+    .map_err(sql)?;
     let end = before.micros().min(now.micros().saturating_sub(REPLAY_US));
     let known = archives(&conn, schema::VERSION).map_err(sql)?;
     // What one that was killed has left.
@@ -178,6 +187,7 @@ fn shelve(conn: &mut Connection, path: &Path, mut month: Archive) -> Result<Arch
     remove(&draft);
     let packed = copy(conn, &draft, &mut month)
         .and_then(|()| verify(&draft, &month))
+        .and_then(|()| shelve_sessions(conn, &draft, &month.month))
         .and_then(|()| {
             pack(&draft, &file).map_err(|error| LedgerError::io(LedgerErrorKind::Io, &file, error))
         });
@@ -311,16 +321,42 @@ fn list(conn: &Connection, archive: &Archive) -> rusqlite::Result<()> {
     .map(drop)
 }
 
+/// Notes which sessions have something in a month, before anybody asks its archive.
+fn shelve_sessions(conn: &mut Connection, draft: &Path, month: &str) -> Result<(), LedgerError> {
+    let old = Connection::open(draft).and_then(|old| {
+        let mut sessions = old.prepare("SELECT id FROM session")?;
+        let sessions = sessions.query_map([], |row| row.get(0))?;
+        sessions.collect::<rusqlite::Result<Vec<i64>>>()
+    });
+    let sessions = old.map_err(|error| LedgerError::sql(draft, error))?;
+    for some in sessions.chunks(STEP) {
+        step(conn, |tx| {
+            let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO shelved VALUES(?1, ?2)")?;
+            some.iter()
+                .try_for_each(|id| insert.execute((id, month)).map(drop))
+        })
+        .map_err(|error| LedgerError::sql(draft, error))?;
+    }
+    Ok(())
+}
+
+/// One short transaction, and a pause as long as it: half of the time is left to others, who come and look for it.
+fn step<T>(
+    conn: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let begun = instant();
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done = work(&tx)?;
+    tx.commit()?;
+    std::thread::sleep(begun.elapsed().max(PAUSE));
+    Ok(done)
+}
+
 /// From now on the month is read from its archive.
 fn note(conn: &mut Connection, archive: &Archive) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     list(&tx, archive)?;
-    let range = (&archive.month, archive.first, archive.until);
-    let sessions = "INSERT OR IGNORE INTO shelved SELECT DISTINCT session, ?1 FROM turn WHERE at >= ?2 AND at < ?3";
-    tx.execute(sessions, range)?;
-    let sessions = "INSERT OR IGNORE INTO shelved SELECT DISTINCT session, ?1 FROM call
-                    WHERE at >= ?2 AND at < ?3 AND session IS NOT NULL";
-    tx.execute(sessions, range)?;
     let days = "DELETE FROM day WHERE day >= ?1 AND day < ?2";
     tx.execute(days, [day_of(archive.first), day_of(archive.until)])?;
     tx.commit()
@@ -350,10 +386,10 @@ fn clear(conn: &mut Connection, archive: &Archive) -> rusqlite::Result<()> {
     loop {
         let turns = "DELETE FROM turn WHERE (session, turn) IN (
                        SELECT session, turn FROM turn WHERE at >= ?1 AND at < ?2 LIMIT ?3)";
-        if conn.execute(turns, (archive.first, archive.until, STEP as i64))? == 0 {
+        let range = (archive.first, archive.until, STEP as i64);
+        if step(conn, |tx| tx.execute(turns, range))? == 0 {
             break;
         }
-        std::thread::sleep(PAUSE);
     }
     Ok(())
 }
@@ -386,16 +422,14 @@ fn some_of(
 
 /// Deletes calls and their parts in one transaction, and lets others write.
 fn delete(conn: &mut Connection, ids: &[Vec<u8>]) -> rusqlite::Result<()> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for id in ids {
-        tx.prepare_cached("DELETE FROM part WHERE call = ?1")?
-            .execute([id])?;
-        tx.prepare_cached("DELETE FROM call WHERE id = ?1")?
-            .execute([id])?;
-    }
-    tx.commit()?;
-    std::thread::sleep(PAUSE);
-    Ok(())
+    step(conn, |tx| {
+        let mut parts = tx.prepare_cached("DELETE FROM part WHERE call = ?1")?;
+        let mut calls = tx.prepare_cached("DELETE FROM call WHERE id = ?1")?;
+        ids.iter().try_for_each(|id| {
+            parts.execute([id])?;
+            calls.execute([id]).map(drop)
+        })
+    })
 }
 
 /// Gives free pages back to the disk, some at a time. (Ledgers of older versions keep theirs, and use them again.)
@@ -404,6 +438,7 @@ fn give_back(conn: &Connection) -> rusqlite::Result<()> {
         |conn: &Connection| conn.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
     let mut left = free(conn)?;
     while left > 0 {
+        let begun = instant();
         let mut step = conn.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
         let mut rows = step.query([])?;
         while rows.next()?.is_some() {}
@@ -413,7 +448,7 @@ fn give_back(conn: &Connection) -> rusqlite::Result<()> {
             break;
         }
         left = now;
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(begun.elapsed().max(PAUSE));
     }
     Ok(())
 }
