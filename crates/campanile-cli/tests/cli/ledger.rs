@@ -16,6 +16,21 @@ fn a_report_shows_sums_ranges_and_what_was_wasted() {
 }
 
 #[test]
+fn each_kind_of_waste_is_told_on_a_page_and_to_programs() {
+    let home = Home::with_small_ledger();
+
+    let page = home.run(&["report", "--format", "html"]).good();
+    assert!(
+        page.contains("interrupted $0.0020–0.0106, failed unknown"),
+        "{page}"
+    );
+    let report = json(&home.run(&["report", "--format", "json"]).good());
+    let kinds = &report["total"]["wasted_by"];
+    assert_eq!(kinds["interrupted"]["at_most"], "0.0106");
+    assert_eq!(kinds["failed"]["at_most"], Value::Null);
+}
+
+#[test]
 fn a_report_takes_two_dimensions_and_a_time() {
     let home = Home::with_small_ledger();
     let words = [
