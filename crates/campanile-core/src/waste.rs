@@ -68,10 +68,10 @@ impl Waste {
             Some(kind) => return vec![(kind, Share::ALL)],
             None => false,
         };
-        let part = |kind, part, whole, open| {
-            let (part, whole) = (usage.at_least(part), usage.at_least(whole));
-            let part = part.min(whole);
-            (part > 0).then_some((kind, Share { part, whole, open }))
+        let part = |kind, meter, whole, open| {
+            let (count, whole) = (usage.get(meter)?.at_least, usage.at_least(whole));
+            let part = count.min(whole);
+            (part > 0 || (open && whole > 0)).then_some((kind, Share { part, whole, open }))
         };
         // More was on its way when a reply was cut: it is billed, and was not played either.
         let unplayed = part(Waste::Unplayed, Meter::UnplayedUs, Meter::SpeechUs, cut);
@@ -283,6 +283,14 @@ mod tests {
         // More of it was made than has come.
         let cut = cut.get(Waste::Unplayed).unwrap();
         let usd = |text| Money::from_usd(text).unwrap();
+        let heard = attempt.usage.unwrap().with(Meter::UnplayedUs, 0, Evidence::Measured);
+        let all = Waste::shares(Some(Waste::Interrupted), &heard);
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].0, Waste::Unplayed);
+        assert_eq!(
+            all[0].1.of(usd("0.9"), Some(usd("0.9"))),
+            (usd("0"), Some(usd("0.9")))
+        );
         assert_eq!((cut.at_least, cut.at_most), (usd("0.3"), Some(usd("0.9"))));
     }
 

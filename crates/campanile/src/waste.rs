@@ -107,9 +107,7 @@ impl Later {
         let same = |(of, part, _): &&(CallId, u32, u64)| *of == call && *part == n;
         if let Some((_, _, played)) = self.played.iter().find(same) {
             let more = speech(attempt).saturating_sub(*played);
-            if more > 0 {
-                unplayed(attempt, more);
-            }
+            unplayed(attempt, more);
         }
     }
 
@@ -136,10 +134,12 @@ impl Later {
             let made = speech(&kept.attempt);
             let heard = made.min(played);
             played -= heard;
-            if kept.outcome == Outcome::Cancelled {
+            // Of a reply that was cut more may come, or was on its way: that all of it was played is worth saying.
+            let cut = kept.outcome == Outcome::Cancelled;
+            if cut {
                 self.played.push_back((kept.call, kept.attempt.n, heard));
             }
-            if made > heard {
+            if made > heard || (cut && made > 0) {
                 learnt.push(learn(kept, |attempt| unplayed(attempt, made - heard)));
             }
         }

@@ -118,6 +118,24 @@ async fn speech_that_was_played_is_not_wasted() {
     assert_eq!(bench.of("usage").len(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_a_reply_that_was_cut_and_played_as_far_as_it_came_more_may_be_wasted() {
+    let bench = bench(|builder| builder.prices(cent));
+    let turn = bench.monitor.session().turn();
+    let mut reply = speaker(&bench.monitor, 6)
+        .oneshot(Say(turn.clone()))
+        .await
+        .unwrap();
+    reply.next().await.unwrap().unwrap();
+
+    turn.played(Duration::from_secs(1));
+    drop(reply);
+    turn.end();
+
+    let range = json!({"unplayed": {"at_least": "0", "at_most": "0.6"}});
+    assert_eq!(wasted(&bench), range);
+}
+
 #[tokio::test]
 async fn a_guess_that_was_wrong_is_wasted_also_what_it_still_makes() {
     let bench = bench(|builder| builder.prices(cent));
