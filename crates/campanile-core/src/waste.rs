@@ -283,7 +283,10 @@ mod tests {
         // More of it was made than has come.
         let cut = cut.get(Waste::Unplayed).unwrap();
         let usd = |text| Money::from_usd(text).unwrap();
-        let heard = attempt.usage.unwrap().with(Meter::UnplayedUs, 0, Evidence::Measured);
+        let heard = attempt
+            .usage
+            .unwrap()
+            .with(Meter::UnplayedUs, 0, Evidence::Measured);
         let all = Waste::shares(Some(Waste::Interrupted), &heard);
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].0, Waste::Unplayed);

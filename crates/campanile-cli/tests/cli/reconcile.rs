@@ -229,7 +229,10 @@ fn deepgram_requests_are_joined_by_their_ids() {
     let reply = json!({"page": 0, "limit": 10, "requests": [request("r1", 0.288, 3_600), request("other", 0.1, 1_250)]});
 
     // More than 20 % apart.
-    assert_eq!(reconcile(&home, "deepgram", &[reply.clone()], &[]).code, 1);
+    assert_eq!(
+        reconcile(&home, "deepgram", std::slice::from_ref(&reply), &[]).code,
+        1
+    );
     let out = reconcile(&home, "deepgram", &[reply], &["--tolerance", "90%"]).good();
     assert!(
         out.contains("1 request is not here ($0.1000), 1 request is not there"),
