@@ -27,7 +27,7 @@ const PROOFS: [Proof; 5] = [
         name: "model",
         settings: &[
             ("CAMPANILE_CUT_ROUNDS", "2000"),
-            ("CAMPANILE_MODEL_ROUNDS", "20000"),
+            ("CAMPANILE_MODEL_ROUNDS", "5000"),
         ],
         tests: &[
             &["-p", "campanile-sinks", "--test", "ledger_crash", "cuts::"],

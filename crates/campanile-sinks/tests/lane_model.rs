@@ -1,4 +1,4 @@
-//! The lane and its breaker under a scheduler that tries many orders of the threads: the very source of the crate, with
+//! The lane and its breaker, and the courier of the outbox, under a scheduler that tries many orders of the threads: the very source of the crate, with
 //! other locks, threads and clocks beneath it.
 //!
 //! `CAMPANILE_MODEL_ROUNDS=100000 cargo test -p campanile-sinks --test lane_model` tries longer.
@@ -12,6 +12,9 @@
 )]
 #[path = "../src/lane/mod.rs"]
 mod lane;
+
+#[path = "lane_model/outbox.rs"]
+mod outbox;
 
 /// What the lane meets at, as the model has it.
 mod sync {
