@@ -59,7 +59,7 @@ fn growth(meter: Option<Meter>) -> Growth {
         ServerAudioUs => Growth::PaceOrOpen(1_000_000),
         SocketUs => Growth::Open,
         // Speech is made far faster than it is heard.
-        SpeechUs => Growth::Pace(100_000_000),
+        SpeechUs | UnplayedUs => Growth::Pace(100_000_000),
         // Text comes from a model, or is a sentence that was ready.
         Characters => Growth::Pace(1_000),
         MilliUnits => Growth::Pace(1_000_000),
