@@ -104,7 +104,7 @@ const GROUPS: &[(u32, &str)] = &[
         REFERENCE,
         "order confirmation case reference ref tracking invoice ticket serial part model version chapter section run row column \
          line build revision release id step page item sku batch job request bytes tokens isbn commit issue patent article figure \
-         package parcel shipment policy claim member booking reservation nonce block height firmware epoch timestamp extension room gate flight port size total units count offset sequence seq index",
+         package parcel shipment policy claim member booking reservation nonce block height firmware epoch timestamp extension room gate flight port size total units count offset sequence seq index ean upc gtin barcode asin",
     ),
     (STREET, include_str!("words/street.txt")),
     (

@@ -34,6 +34,14 @@ fn passwords_are_found_wherever_their_verb_stands() {
         ),
         ("password=Abc1,def&user=jo", "password=[PASSWORD]&user=jo"),
         (
+            r#"--password "%%CiV.u-MM6" -v"#,
+            r#"--password "[PASSWORD]" -v"#,
+        ),
+        (
+            "password from a1-b2-c3 to &j7KdI3",
+            "password from [PASSWORD] to [PASSWORD]",
+        ),
+        (
             "the password from last year is gone",
             "the password from last year is gone",
         ),

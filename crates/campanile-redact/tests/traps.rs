@@ -16,6 +16,18 @@ gate b twelve
 flight ua 1234 departs at 10:45
 12:34:56 up 3 days, 4:05, load average: 0.12, 0.34, 0.56
 error code 404
+fix the generated code ([#1696])
+- make escape codes shorter (#3398)
+### 0.0.9 (2020-04-03)
+all tests pass: `cargo test`
+to pass '--unknown' as a value
+hash_password::<sha2::Sha256>
+&signature::ECDSA_P256_SHA256_ASN1_SIGNING
+let a = Bytes::from("hello world");
+while this is usually found here
+named captures can be written as
+    [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0],
+4, 4, 4, 88, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 27
 255.255.255.0 of 10.0.0.0/8
 version 1.2.3.4-beta
 jitter 89.5 ms loss 0.48%

@@ -54,8 +54,11 @@ pub(super) fn find(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
         && (4..=8).contains(&run.count)
         && is_told(text, run);
     let back = (3..=4).contains(&run.count) && is_of_card(text, run);
+    // `… code ([#1696])`: an issue.
+    let issue = text.byte_before(run.start) == b'#'
+        && matches!(text.byte_before(run.start - 1), b'[' | b'(');
     let decimal = run.groups.iter().any(|group| group.gap == b'.');
-    ((near || sent || of_card || told || back) && !candidate.plus && !decimal)
+    ((near || sent || of_card || told || back) && !candidate.plus && !decimal && !issue)
         .then(|| candidate.find(Kind::AuthCode, "code"))
 }
 

@@ -34,6 +34,9 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
     if run.count < 3 {
         return behind;
     }
+    if is_array(&scan.text, &run) {
+        return behind;
+    }
     let plus = is_plus(&scan.text, &run);
     // What a `+` begins is no card, whatever its check digit says.
     let card = match plus && run.count <= 15 {
@@ -57,6 +60,17 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
     }
     name(scan, &run, plus);
     behind
+}
+
+/// `[1, 0, 0, …]`, `…, 0, 0, 88`: numbers of a program.
+fn is_array(text: &Text<'_>, run: &Run) -> bool {
+    let listed = |group: &crate::run::Group| group.length == 1 && matches!(group.gap, b',' | 0);
+    let opened = matches!(text.byte_before(run.start), b'[' | b'{' | b'(')
+        || text.gap_before(run.tokens.0).starts_with(b",");
+    run.spoken == 0
+        && run.groups.len() > 2
+        && run.groups.iter().all(listed)
+        && (opened || matches!(text.byte(run.end), b',' | b']' | b'}'))
 }
 
 /// No written number is longer, but for cards: more digits are several numbers.
@@ -129,9 +143,17 @@ fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
         .or_else(|| told::find(text, candidate))
 }
 
-/// `2024-12-26`, `26.12.2024`
+/// `2024-12-26`, `26.12.2024`, `0.0.9 (2020-04-03`
 fn is_date(run: &Run) -> bool {
     let lengths: Vec<usize> = run.groups.iter().map(|group| group.length).collect();
+    if lengths.len() > 3 && lengths.ends_with(&[4, 2, 2]) {
+        let dashes = run.groups[lengths.len() - 3..][..2]
+            .iter()
+            .all(|group| group.gap == b'-');
+        let before = run.count.saturating_sub(8);
+        let century = run.digits().get(before..before + 2);
+        return dashes && matches!(century, Some([1, 9] | [2, 0]));
+    }
     let shaped = matches!(lengths[..], [4, 1..=2, 1..=2] | [1..=2, 1..=2, 4]);
     let sign = run.groups[0].gap;
     let year = match lengths[..] {

@@ -23,6 +23,9 @@ pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
 pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
     let from = text.tokens[at].end;
+    if text.gap(at).starts_with(b"::") || is_verb(text, at) {
+        return;
+    }
     // A bracket opens a tag or a placeholder; what stands behind it belongs to something else.
     let gap = text.gap(at);
     let gap = &gap[..gap
@@ -50,6 +53,15 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     if let Some((start, end)) = found {
         scan.add(Find::new(start, end, Kind::Password, "password"));
     }
+}
+
+/// `all tests pass: …`, `to pass 'x'`
+fn is_verb(text: &Text<'_>, at: usize) -> bool {
+    const BEFORE: &[&str] = &[
+        "to", "must", "tests", "test", "checks", "can", "will", "not", "should", "users", "we",
+        "you", "they", "and", "net", "multi", "first", "second", "one", "single",
+    ];
+    text.is(at, "pass") && at > 0 && text.is_any(at - 1, BEFORE)
 }
 
 const ARROWS: &[&[u8]] = &[b" -> ", b" => ", " → ".as_bytes()];

@@ -137,7 +137,7 @@ fn after_word(text: &Text<'_>, at: usize) -> Tokens {
         b"speak" | b"talk" if text.is_any(at + 1, &["with", "to"]) => {
             given(text, at + 2).or_else(|| surely(text, at + 2))
         }
-        b"from" if text.gap(at).ends_with(b"\"") => quoted(text, at + 1),
+        b"from" if matches!(text.gap(at), b" \"" | b": \"") => quoted(text, at + 1),
         b"im" | b"hi" | b"hello" | b"hey" | b"dear" | b"regards" | b"sincerely" | b"with"
         | b"ask" | b"tell" => given(text, at + 1).or_else(|| surely(text, at + 1)),
         b"this" => None,
@@ -182,6 +182,9 @@ fn after_name(text: &Text<'_>, at: usize) -> Tokens {
     if let Some(spelled) = spelled(text, next) {
         return Some(spelled);
     }
+    if text.is(at, "named") && text.bits(next) & mean::GIVEN == 0 {
+        return None;
+    }
     let last = (next..next + 2)
         .take_while(|at| is_lower_name(text, *at) && (*at == next || text.gap(at - 1) == b" "))
         .last()?;
@@ -201,6 +204,10 @@ fn introduced(text: &Text<'_>, first: usize) -> Tokens {
 
 /// One or two words and then one that closes a name.
 fn closed(text: &Text<'_>, first: usize, most: usize) -> Tokens {
+    // `this is usually …`
+    if text.word(first).ends_with(b"ly") && text.bits(first) & mean::GIVEN == 0 {
+        return None;
+    }
     for last in first..first + most {
         if !is_lower_name(text, last) || last > first && text.gap(last - 1) != b" " {
             return None;

@@ -81,7 +81,7 @@ const HARMLESS: &[&str] = &[
 /// A value behind a name such as `api_key`, `secret` or `Authorization: Bearer`.
 pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     let joined = matches!(scan.text.gap_before(at), b"_" | b"-" | b" ");
-    if at > 0 && joined && scan.text.is_any(at - 1, HARMLESS) {
+    if at > 0 && joined && scan.text.is_any(at - 1, HARMLESS) || scan.text.gap(at) == b"::" {
         return;
     }
     let Some((token, assigned)) = value(&scan.text, at) else {
