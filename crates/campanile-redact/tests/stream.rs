@@ -2,6 +2,7 @@
 
 use campanile_redact::{Kind, Policy, Redactor, Stream};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 
 /// Texts in which something begins, goes on or ends anywhere. No literal here looks like a real key.
 fn fragment() -> impl Strategy<Value = String> {
@@ -113,6 +114,33 @@ proptest! {
         let every: Vec<usize> = (0..text.len()).collect();
 
         prop_assert_eq!(cut(redactor.stream(), &text, &every), whole(&redactor, &text));
+    }
+}
+
+/// 100,000 cuts: each text at one place, at every place of the text, in turn.
+#[test]
+fn a_hundred_thousand_cuts_change_nothing() {
+    let redactor = Redactor::standard();
+    let seed = proptest::test_runner::TestRng::from_seed(
+        proptest::test_runner::RngAlgorithm::ChaCha,
+        &[7; 32],
+    );
+    let mut runner = proptest::test_runner::TestRunner::new_with_rng(cases(), seed);
+    let mut cuts = 0;
+    while cuts < 100_000 {
+        let mut text = text().new_tree(&mut runner).expect("a text").current();
+        // Longer than what is held; longer ones are cut by the law above.
+        text.truncate(text.floor_char_boundary(900));
+        let whole = whole(&redactor, &text);
+        // Places near each other are near the same find: a stride that hits any of them sooner or later.
+        for place in (cuts % 7..text.len()).step_by(7) {
+            assert_eq!(
+                cut(redactor.stream(), &text, &[place]),
+                whole,
+                "{place}: {text:?}"
+            );
+            cuts += 1;
+        }
     }
 }
 

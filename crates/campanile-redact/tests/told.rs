@@ -42,6 +42,10 @@ fn passwords_are_found_wherever_their_verb_stands() {
             "password from [PASSWORD] to [PASSWORD]",
         ),
         (
+            "jo@blue.net pass: maple_comet53",
+            "[EMAIL] pass: [PASSWORD]",
+        ),
+        (
             "the password from last year is gone",
             "the password from last year is gone",
         ),

@@ -59,7 +59,7 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
 fn is_verb(text: &Text<'_>, at: usize) -> bool {
     const BEFORE: &[&str] = &[
         "to", "must", "tests", "test", "checks", "can", "will", "not", "should", "users", "we",
-        "you", "they", "and", "net", "multi", "first", "second", "one", "single",
+        "you", "they",
     ];
     text.is(at, "pass") && at > 0 && text.is_any(at - 1, BEFORE)
 }
