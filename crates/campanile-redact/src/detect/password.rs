@@ -5,6 +5,7 @@ use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
 use crate::speech::{is_explained, letter};
+use crate::tag::Tag;
 use crate::token::{Text, is_space};
 
 /// `dbPassword`, `rootpwd`
@@ -143,7 +144,11 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     // `password's`
     let owns = gap == b"'" && text.is(next, "s") && is_space(text.gap(next));
     next += usize::from(owns);
-    if !owns && (!gap.first().is_some_and(u8::is_ascii_whitespace) || gap.len() > 8) {
+    if !owns
+        && (!gap.first().is_some_and(u8::is_ascii_whitespace)
+            || gap.len() > 8
+            || gap.contains(&b'['))
+    {
         return None;
     }
     let says = [
@@ -329,6 +334,11 @@ fn trim(text: &Text<'_>, start: usize, mut end: usize, quoted: bool) -> usize {
 
 /// `********`, `${PASSWORD}`, `<password>`, `[REDACTED]`
 fn is_placeholder(value: &[u8]) -> bool {
+    // What a pass before has masked.
+    let mut brackets = memchr::memchr_iter(b'[', value);
+    if brackets.any(|at| Tag::read(&value[at..]).is_some()) {
+        return true;
+    }
     if value.first() == Some(&b'(') && value[1..].iter().all(u8::is_ascii_lowercase) {
         return true;
     }
