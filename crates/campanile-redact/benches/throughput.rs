@@ -1,6 +1,8 @@
 //! How many megabytes a second one core redacts, beside a copy and one plain multi-pattern regex.
 //!
-//! `cargo bench -p campanile-redact`
+//! `cargo bench -p campanile-redact`; behind `--`, `once NUMBER KIB` masks one of the hostile texts (or, behind them, prose) once and does nothing else, so that
+//! instructions can be counted: `perf stat -e instructions:u …`. Twice the text should be twice the work. `stream` in place of `once` pushes
+//! it in small pieces, for a look at memory.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures")]
 #![expect(clippy::print_stdout, reason = "a benchmark tells")]
@@ -14,6 +16,12 @@ use regex_automata::meta::{self, Regex};
 const ENOUGH: Duration = Duration::from_millis(400);
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [how, number, kib, ..] = &arguments[..] {
+        let number: usize = number.parse().expect("the number of a hostile text");
+        let kib: usize = kib.parse().expect("a size in KiB");
+        return once(how == "stream", number, kib << 10);
+    }
     let redactor = Redactor::standard();
     let unlimited = Redactor::new(Policy::new().scan_limit(usize::MAX)).expect("a plain policy");
     let regex = plain_regex();
@@ -57,6 +65,31 @@ fn main() {
             );
         }
     }
+}
+
+fn once(in_pieces: bool, number: usize, size: usize) {
+    let redactor = Redactor::new(Policy::new().scan_limit(usize::MAX)).expect("a plain policy");
+    let mut texts = hostile();
+    texts.push(("prose", prose()));
+    let (name, text) = texts.swap_remove(number);
+    if in_pieces {
+        // Nothing of the text is kept: what memory is for is the stream.
+        let (mut stream, mut out, mut bytes) = (redactor.stream(), String::new(), 0);
+        while bytes < size {
+            out.clear();
+            stream.push(&text, &mut out);
+            bytes += text.len();
+        }
+        let finds = stream.finish(&mut out).total();
+        println!("{name}: {bytes} bytes, {finds} finds");
+        return;
+    }
+    let text = text.repeat(size / text.len());
+    println!(
+        "{name}: {} bytes become {}",
+        text.len(),
+        redactor.mask(&text).len()
+    );
 }
 
 fn rate<T>(name: &str, bytes: usize, mut work: impl FnMut() -> T) {

@@ -33,6 +33,8 @@ pub(crate) struct Run {
     pub(crate) spoken: usize,
     /// `hundred`, `thousand`: a count, not a number to call.
     pub(crate) counted: bool,
+    /// The length of its longest group.
+    longest: usize,
     /// A written extension follows: `x123`, `ext. 123`.
     pub(crate) extended: bool,
 }
@@ -62,6 +64,7 @@ impl Run {
             groups: Vec::new(),
             spoken: 0,
             counted: false,
+            longest: 0,
             extended: false,
         };
         let mut next = run.take(text, at);
@@ -115,6 +118,7 @@ impl Run {
             self.spoken += 1;
         }
         let end = text.tokens[last].end;
+        self.longest = self.longest.max(self.count - from);
         self.groups.push(Group {
             length: self.count - from,
             start: token.start,
@@ -218,7 +222,7 @@ impl Run {
     /// `08685, and 51415`: two numbers. Digits that were said one by one go on behind `and`.
     fn is_another(&self, text: &Text<'_>, next: usize, at: usize) -> bool {
         let dictated = self.groups.len() > 2
-            && self.groups.iter().all(|group| group.length < 5)
+            && self.longest < 5
             && text.gap(next - 1) == b" "
             && text.tokens[at].len() < 5;
         text.tokens[at].is_digits() && self.spoken == 0 && text.is(next, "and") && !dictated
@@ -235,8 +239,8 @@ impl Run {
         let near = |at: usize| text.gap(at).len() <= 4 && !text.gap(at).contains(&b'\n');
         // A recogniser has written the digits that it heard.
         let goes_on = |at: usize| text.tokens.get(at).is_some_and(Token::is_digits);
-        let dictated = self.groups.iter().all(|group| group.length < 5)
-            && (self.groups.len() > 3 || goes_on(at + 1) && goes_on(at + 2));
+        let dictated =
+            self.longest < 5 && (self.groups.len() > 3 || goes_on(at + 1) && goes_on(at + 2));
         let said =
             self.spoken > 0 || dictated || text.bits(at) & (mean::SPOKEN | mean::REPEAT) != 0;
         let (behind, _) = skip_fillers(text, at + 1);

@@ -216,7 +216,10 @@ impl<'t> Text<'t> {
 
     /// Whether token `at` is one of `words`, in any case.
     pub(crate) fn is_any(&self, at: usize, words: &[&str]) -> bool {
-        words.iter().any(|word| self.is(at, word))
+        let said = self.word(at);
+        words
+            .iter()
+            .any(|word| said.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// The meanings of token `at`; none past the end.

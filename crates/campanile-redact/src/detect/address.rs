@@ -5,7 +5,7 @@ use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
 use crate::run::Run;
-use crate::token::Text;
+use crate::token::{Text, Token};
 
 const UNITS: &[&str] = &["suite", "apt", "apartment", "unit", "box", "floor", "ste"];
 const ERRANDS: &[&str] = &[
@@ -91,9 +91,8 @@ fn is_capital(text: &Text<'_>, at: usize) -> bool {
 /// Looks behind `to`, `at`, `is` of an errand: a house number and at least two words.
 pub(super) fn cued(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
-    if !text.is_any(at, &["to", "at", "is"])
-        || !text.tokens.get(at + 1).is_some_and(|next| next.is_number())
-    {
+    let numbered = text.tokens.get(at + 1).is_some_and(Token::is_number);
+    if !numbered || !text.is_any(at, &["to", "at", "is"]) {
         return;
     }
     if !(at.saturating_sub(4)..at).any(|near| text.is_any(near, ERRANDS)) {

@@ -104,8 +104,11 @@ impl<'t> Scan<'t> {
                 self.meant(at, &token);
             }
             if (token.bits == 0 || token.has_hump()) && token.is_word() && token.len() > 5 {
-                key::camel(self, at);
-                password::camel(self, at);
+                match self.text.byte(token.end - 1) | 0x20 {
+                    b'y' | b't' | b'n' | b'l' | b's' => key::camel(self, at),
+                    b'd' | b'e' => password::camel(self, at),
+                    _ => {}
+                }
             }
             if !token.is_word() {
                 self.numeral(at, &token);
@@ -115,14 +118,19 @@ impl<'t> Scan<'t> {
             if !token.is_ascii() {
                 key::buried(self, at);
             }
-            if token.len() >= 4 {
+            // No key is all small letters.
+            if token.len() >= 4 && (token.has_upper() || !token.is_word()) {
                 key::shaped(self, at);
             }
             if token.len() == 1 && token.is_word() {
                 iban::spelled(self, at);
                 birth::dotted(self, at);
             }
-            if token.len() <= 4 {
+            let sign = self.text.byte(token.end);
+            if token.len() <= 4
+                && (matches!(sign, b':' | b'-' | b'.')
+                    || self.text.byte_before(token.start) == b':')
+            {
                 ip::version_six(self, at);
                 mac::find(self, at);
             }

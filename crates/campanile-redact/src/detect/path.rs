@@ -11,9 +11,8 @@ const SHARED: &[&str] = &[
 /// `/home/x/`, `/Users/x/`, `C:\Users\x\`, also with doubled backslashes.
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     let text = &scan.text;
-    if !text.is_any(at, &["home", "users"])
-        || !matches!(text.byte_before(text.tokens[at].start), b'/' | b'\\')
-    {
+    let below = matches!(text.byte_before(text.tokens[at].start), b'/' | b'\\');
+    if !below || !text.is_any(at, &["home", "users"]) {
         return;
     }
     let gap = text.gap(at);
