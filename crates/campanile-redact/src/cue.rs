@@ -104,6 +104,12 @@ pub(crate) fn phone_behind(text: &Text<'_>, last: usize) -> bool {
     if is_space(text.gap(last)) && text.is_any(last + 1, call) {
         return true;
     }
+    // `… for my cell`
+    let whose =
+        text.is_any(last + 1, &["for", "on"]) && text.is_any(last + 2, &["my", "his", "her"]);
+    if whose && text.is_any(last + 3, LINES) {
+        return true;
+    }
     let told = text.is_any(last + 1, &["is", "s", "was", "works"]) && is_space(text.gap(last));
     told && (last + 2..last + 7).any(|near| {
         text.bits(near) & mean::PHONE != 0
@@ -170,6 +176,8 @@ fn of(text: &Text<'_>, at: usize) -> Option<Cue> {
         _ if is_behind(text, at, "id", &["caller", "calling"]) => Cue::Phone,
         _ if is_behind(text, at, "id", &["tax", "taxpayer"]) => Cue::Social,
         _ if is_behind(text, at, "line", LINES) => Cue::Phone,
+        // `the nurse's line is …`
+        _ if is_behind(text, at, "line", &["s"]) && text.is(at + 1, "is") => Cue::Phone,
         _ => Cue::Reference,
     };
     Some(cue)

@@ -239,8 +239,10 @@ impl Run {
         let near = |at: usize| text.gap(at).len() <= 4 && !text.gap(at).contains(&b'\n');
         // A recogniser has written the digits that it heard.
         let goes_on = |at: usize| text.tokens.get(at).is_some_and(Token::is_digits);
-        let dictated =
-            self.longest < 5 && (self.groups.len() > 3 || goes_on(at + 1) && goes_on(at + 2));
+        let dictated = self.longest < 5
+            && (self.groups.len() > 3
+                || self.groups.len() > 1 && goes_on(at + 1)
+                || goes_on(at + 1) && goes_on(at + 2));
         let said =
             self.spoken > 0 || dictated || text.bits(at) & (mean::SPOKEN | mean::REPEAT) != 0;
         let (behind, _) = skip_fillers(text, at + 1);

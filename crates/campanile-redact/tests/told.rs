@@ -46,6 +46,14 @@ fn passwords_are_found_wherever_their_verb_stands() {
             "[EMAIL] pass: [PASSWORD]",
         ),
         (
+            "user=admin password=z1&d.pNH- host=db",
+            "user=admin password=[PASSWORD] host=db",
+        ),
+        (
+            "password equals tundracipher32",
+            "password equals [PASSWORD]",
+        ),
+        (
             "the password from last year is gone",
             "the password from last year is gone",
         ),
@@ -58,6 +66,8 @@ fn keys_without_a_known_beginning_are_found_by_cookie_and_shape() {
     let random = ["qqV9JQKgm0dEqddZ", "XrmNgzc46rJgXby04uJ9vGGdrd8"].concat();
     let redactor = Redactor::standard();
 
+    let letters = ["'sk_", "car_", "KdrJDcpVoJMVUUWJFPBNEL", "'"].concat();
+    assert_eq!(redactor.mask(&letters), "'[KEY]'");
     for text in [
         "set-cookie: session={}; Path=/",
         "[tgp_v1_{}]",
@@ -101,6 +111,16 @@ fn what_people_say_between_written_digits_ends_no_number() {
 #[test]
 fn who_is_called_is_a_number() {
     assert_masked(&[
+        (
+            "the nurse's line is three seven zero, five seven six, three three two three",
+            "the nurse's line is [PHONE]",
+        ),
+        ("please jot down 768 541 21 93", "please jot down [PHONE]"),
+        (
+            "that would be 468 4 okay 6 51 er 4 87 for my cell",
+            "that would be [PHONE] for my cell",
+        ),
+        ("line 88 of the file", "line 88 of the file"),
         (r#"{"to":"6606435465"}"#, r#"{"to":"[PHONE]"}"#),
         ("<sip:7046191970@192.0.2.7>", "<sip:[PHONE]@[IP]>"),
         (r#"{"from":"17","to":"29"}"#, r#"{"from":"17","to":"29"}"#),

@@ -153,7 +153,7 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     }
     let says = [
         "is", "was", "its", "are", "now", "to", "as", "of", "be", "been", "will", "used", "would",
-        "should",
+        "should", "equals",
     ];
     while next < at + 5
         && text.is_any(next, &says)
@@ -310,7 +310,7 @@ fn is_spelled(text: &Text<'_>, at: usize, end: usize) -> bool {
 
 /// Whether what stands behind `&`, `;` or `,` is no part of a value: nothing, or the next `name=`.
 fn is_next_pair(rest: &[u8]) -> bool {
-    let named = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.[] ".contains(byte);
+    let named = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(byte);
     let name = rest.iter().take(40).take_while(named).count();
     rest.first().is_none_or(u8::is_ascii_whitespace) || matches!(rest.get(name), Some(b'=' | b':'))
 }

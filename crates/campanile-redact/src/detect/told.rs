@@ -13,7 +13,7 @@ use crate::token::Text;
 const BEFORE: &[&str] = &[
     "to", "at", "add", "on", "have", "is", "it", "its", "s", "from", "me", "about", "with", "was",
     "yes", "yeah", "okay", "ok", "so", "use", "up", "remove", "see", "got", "under", "that", "be",
-    "are", "again",
+    "are", "again", "down",
 ];
 
 pub(super) fn find(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {

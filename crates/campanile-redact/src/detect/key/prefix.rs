@@ -32,6 +32,7 @@ const PREFIXES: &[(&str, Body, usize)] = &[
     ("sk_live_", Plain, 8),
     ("sk_test_", Plain, 8),
     ("sk.eyJ", Dotted, 40),
+    ("sk_car_", Plain, 16),
     ("sk-", Joined, 18),
     ("sk_", Joined, 16),
     ("gsk_", Plain, 20),
