@@ -186,6 +186,8 @@ impl Look {
         self.others.look(&self.gates, self.watch.ledger(), now)?;
         let mut alerts = self.watch.look_with(Some(&self.intake), now)?;
         alerts.extend(self.watch.forgotten(now)?);
+        // Where a sink is stuck for long, or the clock has jumped, what waits to be noted here looks forgotten.
+        alerts.retain(|alert| !self.handed.contains(&alert.id));
         for alert in alerts {
             self.handed.push_back(alert.id.clone());
             self.intake
@@ -262,11 +264,14 @@ impl Work for Telling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alerts::courier::LEASE_US;
     use crate::config::Config;
-    use campanile_core::{Attempt, CallEvent, Cost, Ids, Money, Outcome, Sink, Timestamp};
+    use campanile_core::{
+        Attempt, CallEvent, Cost, Ids, Money, Outcome, Sink, Tick, TimeSource, Timestamp,
+    };
     use campanile_sinks::ledger::{Ledger, LedgerOptions, Reader};
     use std::path::{Path, PathBuf};
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+    use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
 
     const SOON: Duration = Duration::from_secs(20);
 
@@ -296,9 +301,27 @@ mod tests {
         Reader::open(path).unwrap().owed().unwrap().len()
     }
 
+    /// A wall clock that is ahead by so many seconds.
+    #[derive(Clone, Default)]
+    struct Ahead(Arc<AtomicI64>);
+
+    impl TimeSource for Ahead {
+        fn tick(&self) -> Tick {
+            Tick(0)
+        }
+
+        fn now(&self) -> Timestamp {
+            Timestamp(Timestamp::now().0 + self.0.load(Relaxed) * 1_000_000)
+        }
+    }
+
     /// A look whose sinks are at work while `works` says so, and how often they were asked to write.
     fn look(path: &Path, works: &Arc<AtomicBool>) -> (Look, Arc<AtomicUsize>) {
-        let intake = Intake::new(Clock::system(), Ids::seeded(7));
+        look_at(Clock::system(), path, works)
+    }
+
+    fn look_at(clock: Clock, path: &Path, works: &Arc<AtomicBool>) -> (Look, Arc<AtomicUsize>) {
+        let intake = Intake::new(clock, Ids::seeded(7));
         let asked = Arc::new(AtomicUsize::new(0));
         let (works, count, owed_at) = (Arc::clone(works), Arc::clone(&asked), path.to_owned());
         let taken = intake.clone();
@@ -323,6 +346,24 @@ mod tests {
         assert_eq!((asked.load(Relaxed), owed(&path)), (1, 0));
         look.work(false).unwrap();
         assert_eq!(asked.load(Relaxed), 1, "nothing is new");
+    }
+
+    #[test]
+    fn an_alert_that_waits_to_be_noted_is_handed_over_once_however_late_it_gets() {
+        let (_dir, path) = half_spent();
+        let ahead = Ahead::default();
+        let works = Arc::new(AtomicBool::new(false));
+        let (mut look, _) = look_at(Clock::new(ahead.clone()), &path, &works);
+        look.look().unwrap();
+        assert_eq!(look.handed.len(), 1);
+
+        ahead.0.store(2 * LEASE_US / 1_000_000, Relaxed);
+        look.look().unwrap();
+
+        assert_eq!(look.handed.len(), 1);
+        let mut handed = Vec::new();
+        look.intake.take(&mut handed);
+        assert_eq!(handed.len(), 1);
     }
 
     #[test]
