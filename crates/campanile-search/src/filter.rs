@@ -1,7 +1,7 @@
 //! From a query to the lines of a block: one thing is looked for in all bytes at once, the rest where that was found.
 
 use crate::{line, pattern::Pattern, query::Query, want::Want};
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind, packed::Searcher};
 use grep_matcher::{LineMatchKind, Matcher};
 use grep_regex::RegexMatcher;
 use memchr::{memchr, memmem::Finder, memrchr};
@@ -24,6 +24,8 @@ enum Lead {
     /// Nothing: each line is looked at.
     Lines,
     One(Finder<'static>),
+    /// Few short words, looked for at once in many bytes.
+    Few(Searcher),
     Any(AhoCorasick),
     Regex(RegexMatcher),
 }
@@ -163,6 +165,11 @@ impl Lead {
     }
 
     fn any(needles: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        let needles: Vec<_> = needles.into_iter().collect();
+        // Left to choose, the automaton below waits for the rarest letter by its own book: a quote, of which our lines are full.
+        if let Some(few) = Searcher::new(&needles) {
+            return Self::Few(few);
+        }
         AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostFirst)
             .build(needles)
@@ -174,6 +181,7 @@ impl Lead {
         match self {
             Self::Lines => Found::At(0),
             Self::One(finder) => finder.find(lines).into(),
+            Self::Few(words) => words.find(lines).map(|found| found.start()).into(),
             Self::Any(words) => words.find(lines).map(|found| found.start()).into(),
             Self::Regex(regex) => match regex.find_candidate_line(lines) {
                 Ok(Some(LineMatchKind::Confirmed(at) | LineMatchKind::Candidate(at))) => {
@@ -189,6 +197,7 @@ impl Lead {
         match self {
             Self::Lines => usize::MAX,
             Self::One(finder) => finder.find_iter(sample).count() * 4,
+            Self::Few(words) => words.find_iter(sample).count() * 4 + 1,
             Self::Any(words) => words.find_iter(sample).count() * 4 + 1,
             Self::Regex(regex) => {
                 let mut count = 0;
