@@ -77,7 +77,7 @@ fn aside_at(text: &Text<'_>, at: usize) -> Option<usize> {
         (words.iter().enumerate()).all(|(place, word)| text.is(at + place, word))
     };
     let first = text.word(at).first()?.to_ascii_lowercase();
-    if !b"abcefhilmnorstuwy".contains(&first) {
+    if !b"abcefghilmnorstuwy".contains(&first) {
         return None;
     }
     ASIDES.iter().find(said).map(|words| words.len())
@@ -155,6 +155,17 @@ mod tests {
         assert_eq!(skip("let me see five"), (3, true));
         assert_eq!(skip("that's five"), (2, true));
         assert_eq!(skip("kids five"), (0, false));
+    }
+
+    #[test]
+    fn each_aside_is_skipped_whole() {
+        for words in ASIDES {
+            let text = format!("{} five", words.join(" "));
+
+            let skipped = skip_fillers(&Text::new(&text), 0);
+
+            assert_eq!(skipped, (words.len(), true), "{text}");
+        }
     }
 
     #[test]

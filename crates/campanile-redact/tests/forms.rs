@@ -4,6 +4,7 @@ use campanile_redact::Redactor;
 
 const FORMS: &str = r#"
 charge it to four one no sorry one one one one um one one that's one one one let me see one one one one one → charge it to [CARD]
+my card is four one one one got it one one one one one one one one one one one one → my card is [CARD]
 the card is five won four seven four for four zero one eight four nine to seven two zero → the card is [CARD]
 it's four one hundred one one one double one, and then one one one, dash one one one one okay → it's [CARD] okay
 my card is 4111, 1111, 1111, 1111 thanks → my card is [CARD] thanks
