@@ -104,6 +104,7 @@ impl<'t> Scan<'t> {
                 self.meant(at, &token);
             }
             if (token.bits == 0 || token.has_hump()) && token.is_word() && token.len() > 5 {
+                // The last letters of `key::ENDS` and `password::ENDS`: most words are let go here.
                 match self.text.byte(token.end - 1) | 0x20 {
                     b'y' | b't' | b'n' | b'l' | b's' => key::camel(self, at),
                     b'd' | b'e' => password::camel(self, at),
@@ -205,5 +206,26 @@ impl<'t> Scan<'t> {
             self.key_run = (at, at + length);
         }
         self.key_run.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_of_a_secrets_name_passes_the_look_at_its_last_letter() {
+        let kind = |end: &str| {
+            let text = format!("velvet{end}='a1B2c3D4e5F6g7H8i9J0'");
+            let finds = Scan::run(&text, &[Mode::Tag; Kind::COUNT], Vec::new());
+            finds.first().map(|find| find.kind)
+        };
+
+        for end in key::ENDS {
+            assert_eq!(kind(end), Some(Kind::ApiKey), "{end}");
+        }
+        for end in password::ENDS {
+            assert_eq!(kind(end), Some(Kind::Password), "{end}");
+        }
     }
 }

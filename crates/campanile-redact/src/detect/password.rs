@@ -1,6 +1,6 @@
 //! Passwords: a value behind `password`, `pwd`, `passphrase`.
 
-use super::Scan;
+use super::{Scan, key};
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
@@ -8,15 +8,13 @@ use crate::speech::{is_explained, letter};
 use crate::tag::Tag;
 use crate::token::{Text, is_space};
 
+/// What names of passwords in one word end with.
+pub(super) const ENDS: &[&str] = &["password", "passwd", "pwd", "passphrase"];
+
 /// `dbPassword`, `rootpwd`
 pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
     let word = scan.text.word(at);
-    let ends = |tail: &[u8]| {
-        word.len() > tail.len() && word[word.len() - tail.len()..].eq_ignore_ascii_case(tail)
-    };
-    if word.len() <= 40
-        && (ends(b"password") || ends(b"passwd") || ends(b"pwd") || ends(b"passphrase"))
-    {
+    if word.len() <= 40 && key::ends_with(word, ENDS) {
         named(scan, at);
     }
 }

@@ -16,22 +16,23 @@ use crate::token::{Text, Token};
 /// No value is longer: bounds the work for each name.
 const LONGEST: usize = 2048;
 
+/// What names of secrets in one word end with.
+pub(super) const ENDS: &[&str] = &["key", "secret", "token", "credential", "credentials"];
+
 /// `deepgramApiKey`, `secretAccessKey`: names that end like a secret's.
 pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
     let word = scan.text.word(at);
-    let ends = |tail: &[u8]| {
-        word.len() > tail.len() && word[word.len() - tail.len()..].eq_ignore_ascii_case(tail)
-    };
-    let secret = [
-        &b"key"[..],
-        b"secret",
-        b"token",
-        b"credential",
-        b"credentials",
-    ];
-    if word.len() <= 40 && secret.iter().any(|tail| ends(tail)) && !is_public(word) {
+    if word.len() <= 40 && ends_with(word, ENDS) && !is_public(word) {
         named(scan, at);
     }
+}
+
+/// Whether a word ends with one of these, in any case, and something stands before it.
+pub(super) fn ends_with(word: &[u8], ends: &[&str]) -> bool {
+    ends.iter().any(|end| {
+        let front = word.len().saturating_sub(end.len());
+        front > 0 && word[front..].eq_ignore_ascii_case(end.as_bytes())
+    })
 }
 
 fn is_public(word: &[u8]) -> bool {
