@@ -1,7 +1,7 @@
 //! Payment cards: by check digit and issuer, or by the words around when a digit was misheard.
 
 use super::Scan;
-use super::number::{Candidate, is_counting};
+use super::number::{Candidate, is_digit_by_digit};
 use crate::check;
 use crate::cue::{self, Cue};
 use crate::find::Find;
@@ -81,23 +81,11 @@ fn is_printed(run: &Run, from: usize, to: usize) -> bool {
     )
 }
 
-/// `4 1 1 1 …`: a recogniser has written what was said.
-fn is_digit_by_digit(run: &Run) -> bool {
-    let alone = run
-        .groups
-        .iter()
-        .all(|group| group.length == 1 && group.gap != b'.');
-    alone
-        && matches!(run.count, 14..=16 | 19)
-        && run.digits().iter().any(|digit| *digit > 1)
-        && !is_counting(run)
-}
-
 /// A run near the word `card` whose check digit is wrong, or whose groups are odd.
 pub(super) fn misheard(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
     let near = candidate.is(Cue::Card)
-        || is_digit_by_digit(run)
+        || matches!(run.count, 14..=16 | 19) && is_digit_by_digit(run)
         || candidate.cue.is_none() && cue::card_behind(text, run.tokens.1);
     (near && LENGTHS.contains(&run.count)).then(|| candidate.find(Kind::Card, "misheard_card"))
 }

@@ -4,7 +4,7 @@ use super::{Scan, account, card, code, phone, social, told};
 use crate::cue::{self, Cue};
 use crate::find::Find;
 use crate::kind::Kind;
-use crate::run::Run;
+use crate::run::{Group, Run};
 use crate::token::{Text, is_space};
 
 /// A run with what stands around it.
@@ -64,7 +64,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
 
 /// `[1, 0, 0, …]`, `…, 0, 0, 88`: numbers of a program.
 fn is_array(text: &Text<'_>, run: &Run) -> bool {
-    let listed = |group: &crate::run::Group| group.length == 1 && matches!(group.gap, b',' | 0);
+    let listed = |group: &Group| group.length == 1 && matches!(group.gap, b',' | 0);
     let opened = matches!(text.byte_before(run.start), b'[' | b'{' | b'(')
         || text.gap_before(run.tokens.0).starts_with(b",");
     run.spoken == 0
@@ -182,6 +182,12 @@ fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
 fn any(candidate: &Candidate<'_>) -> Option<Find> {
     let least = if candidate.is(Cue::Reference) { 12 } else { 7 };
     (candidate.run.count >= least).then(|| candidate.find(Kind::Number, "spoken_number"))
+}
+
+/// `4 1 1 1 …`: a recogniser has written what was said.
+pub(super) fn is_digit_by_digit(run: &Run) -> bool {
+    let alone = |group: &Group| group.length == 1 && group.gap != b'.';
+    run.groups.iter().all(alone) && run.digits().iter().any(|digit| *digit > 1) && !is_counting(run)
 }
 
 /// `one two three …`, `ten nine eight …`.

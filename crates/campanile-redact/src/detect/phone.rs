@@ -1,7 +1,7 @@
 //! Phone numbers: `+`, national groups, or digits near a word such as `call` or `fax`.
 
 use super::Scan;
-use super::number::{Candidate, is_counting};
+use super::number::{Candidate, is_digit_by_digit};
 use crate::cue::{self, Cue};
 use crate::find::Find;
 use crate::kind::Kind;
@@ -38,7 +38,7 @@ pub(super) fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find
         () if candidate.is(Cue::Reference) => return None,
         () if is_dialled_abroad(run) || has_area(run) => "phone_national",
         () if is_american(text, candidate) || is_local(text, candidate) => "phone_national",
-        () if is_digit_by_digit(candidate) => "phone_digits",
+        () if matches!(run.count, 10 | 11) && is_digit_by_digit(run) => "phone_digits",
         () if (9..=11).contains(&run.count) && cue::phone_behind(text, run.tokens.1) => {
             "phone_by_line"
         }
@@ -110,16 +110,6 @@ fn is_american(text: &Text<'_>, candidate: &Candidate<'_>) -> bool {
     let written =
         gap(first) == b')' || gap(first) == gap(first + 1) && matches!(gap(first), b'-' | b'.');
     written || run.extended || digit(first) > b'1' && digit(first + 1) > b'1'
-}
-
-/// `2 1 2 5 5 5 0 1 2 3`: a recogniser has written what was said.
-fn is_digit_by_digit(candidate: &Candidate<'_>) -> bool {
-    let run = candidate.run;
-    let alone = |group: &Group| group.length == 1 && group.gap != b'.';
-    matches!(run.count, 10 | 11)
-        && run.groups.iter().all(alone)
-        && run.digits().iter().any(|digit| *digit > 1)
-        && !is_counting(run)
 }
 
 /// National numbers elsewhere begin with a zero and are written in groups.
