@@ -11,7 +11,7 @@
 use super::budget::Budget;
 use super::scope::Per;
 use super::spent::{Account, Spent, Sums};
-use super::window::Stretch;
+use super::window::{Stretch, floor};
 use campanile_core::{Clock, Cost, Gate, Hold, Money, Name, OverBudget, Record, Timestamp};
 use campanile_sinks::ledger::{LedgerError, Spending};
 use std::collections::{BTreeMap, HashMap};
@@ -38,36 +38,54 @@ struct State {
     purses: HashMap<Box<str>, Purse>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Purse {
     others: Money,
     own: Money,
-    /// What calls without an upper bound may have cost above what is certain.
-    assumed: Money,
+    /// What calls without an upper bound may have cost above what is certain, by the step of the window in which they ended.
+    assumed: BTreeMap<Timestamp, Money>,
     held: Money,
 }
 
 impl Purse {
     /// What counts; an amount that does not fit is more than any limit.
     fn spent(&self) -> Money {
-        let sum = self.others.checked_add(self.own);
-        let sum = sum.and_then(|sum| sum.checked_add(self.assumed));
+        let certain = self.others.checked_add(self.own);
+        let mut assumed = self.assumed.values();
+        let sum = certain.and_then(|sum| assumed.try_fold(sum, |sum, part| sum.checked_add(*part)));
         sum.unwrap_or(Money::from_grains(i128::MAX / 4))
+    }
+
+    fn is_empty(&self) -> bool {
+        let amounts = [self.others, self.own, self.held];
+        self.assumed.is_empty() && amounts == [Money::ZERO; 3]
+    }
+}
+
+impl State {
+    /// Leaves behind what was assumed before the window. All that was spent in a `new` one is still to be told.
+    fn moves(&mut self, window: Stretch, new: bool) {
+        self.purses.retain(|_, purse| {
+            purse.assumed = purse.assumed.split_off(&window.since);
+            if new {
+                (purse.others, purse.own) = (Money::ZERO, Money::ZERO);
+            }
+            !purse.is_empty()
+        });
+        self.window = window;
     }
 }
 
 impl Purses {
     fn lock(&self, now: Timestamp) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if now >= state.window.until && !self.budget.window.is_rolling() {
-            state.window = self.budget.window.at(now);
-            state.purses.retain(|_, purse| purse.held > Money::ZERO);
-            for purse in state.purses.values_mut() {
-                *purse = Purse {
-                    held: purse.held,
-                    ..Purse::default()
-                };
-            }
+        let window = &self.budget.window;
+        let moved = match window.rolls_since(now) {
+            Some(since) => since > state.window.since,
+            None => now >= state.window.until,
+        };
+        if moved {
+            state.moves(window.at(now), !window.is_rolling());
         }
         state
     }
@@ -92,16 +110,19 @@ impl Purses {
     }
 
     fn settle(&self, subject: &str, reserve: Money, cost: Option<&Cost>) {
-        let mut state = self.lock(self.clock.now());
+        let now = self.clock.now();
+        let mut state = self.lock(now);
         let Some(purse) = state.purses.get_mut(subject) else {
             return;
         };
         purse.held = purse.held.checked_sub(reserve).unwrap_or(Money::ZERO);
         // Unknown is not nothing: it counts with what was held for it, at least.
-        if let Some(cost) = cost.filter(|cost| cost.at_most.is_none()) {
-            let above = reserve.checked_sub(cost.at_least).unwrap_or(Money::ZERO);
-            let assumed = purse.assumed.checked_add(above.max(Money::ZERO));
-            purse.assumed = assumed.unwrap_or(purse.assumed);
+        let open = cost.filter(|cost| cost.at_most.is_none());
+        let above = open.and_then(|cost| reserve.checked_sub(cost.at_least));
+        if let Some(above) = above.filter(|above| *above > Money::ZERO) {
+            let step = floor(now.0, self.budget.window.step());
+            let assumed = purse.assumed.entry(step).or_default();
+            *assumed = assumed.checked_add(above).unwrap_or(*assumed);
         }
     }
 
@@ -300,3 +321,54 @@ impl fmt::Display for NoGate {
 }
 
 impl std::error::Error for NoGate {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use campanile_core::{Ids, Intake, Span, Tick, TimeSource};
+    use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+    struct Hand(Arc<AtomicI64>);
+
+    impl TimeSource for Hand {
+        fn tick(&self) -> Tick {
+            Tick(1)
+        }
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.load(Relaxed))
+        }
+    }
+
+    #[test]
+    fn who_has_spent_nothing_for_a_whole_window_is_forgotten() {
+        let at = Arc::new(AtomicI64::new(1_795_485_029_000_000));
+        let intake = Intake::new(Clock::new(Hand(Arc::clone(&at))), Ids::seeded(1));
+        let text = "[[budget]]\nper = \"stage\"\nusd = \"1\"\nwindow = \"24h\"";
+        let config = Config::parse(text, "campanile.toml".as_ref()).unwrap();
+        let budget = &config.budgets().unwrap()[0];
+        let gate = Gates::default().open(budget, intake.clock(), Money::from_grains(1));
+        let admit = |stage: &'static str| {
+            let record = intake.open(&stage.into(), None, Span(0));
+            gate.admit(&record).unwrap()
+        };
+        let subjects = || {
+            let state = gate.purses.state.lock().unwrap();
+            let mut subjects: Vec<String> = state.purses.keys().map(ToString::to_string).collect();
+            subjects.sort();
+            subjects
+        };
+
+        let held = admit("llm");
+        admit("stt").settle(&Cost::unknown(campanile_core::Reason::UnknownModel));
+        drop(admit("tts"));
+        assert_eq!(subjects(), ["llm", "stt", "tts"]);
+        at.fetch_add(23 * 3_600_000_000, Relaxed);
+        drop(admit("vad"));
+        assert_eq!(subjects(), ["llm", "stt", "vad"]);
+        at.fetch_add(2 * 3_600_000_000, Relaxed);
+        drop(admit("vad"));
+        assert_eq!(subjects(), ["llm", "vad"]);
+        drop(held);
+    }
+}

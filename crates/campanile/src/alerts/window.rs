@@ -66,12 +66,20 @@ impl Window {
         matches!(self.kind, Kind::Rolling(_))
     }
 
+    /// When the rolling window that ends at a moment began; absent where it is none.
+    pub(crate) fn rolls_since(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.kind {
+            // A whole step more: what is in doubt counts.
+            Kind::Rolling(us) => Some(floor(now.0.saturating_sub(us), self.step())),
+            _ => None,
+        }
+    }
+
     /// The stretch that holds a moment; of a rolling window, the one that ends there.
     pub(crate) fn at(&self, now: Timestamp) -> Stretch {
-        if let Kind::Rolling(us) = self.kind {
+        if let (Kind::Rolling(us), Some(since)) = (self.kind, self.rolls_since(now)) {
             return Stretch {
-                // A whole step more: what is in doubt counts.
-                since: floor(now.0.saturating_sub(us), self.step()),
+                since,
                 until: Timestamp(now.0.saturating_add(us)),
                 name: Name::outside(&self.period()).unwrap_or_default(),
             };

@@ -228,30 +228,42 @@ impl TimeSource for Hand {
 
 #[tokio::test]
 async fn a_new_window_has_room_again_and_unknown_costs_count_with_what_was_held() {
-    let (_dir, path) = folder();
-    let hand = Hand(Arc::default());
-    let config = config(&path, "[]", "month");
-    let (sink, _events) = memory();
-    let monitor = Monitor::configure(&config, "test")
-        .clock(Clock::new(hand.clone()))
-        .also(sink)
-        .start()
-        .unwrap();
-    let stage = ServiceBuilder::new()
-        .layer(CallLayer::new("tts", &monitor))
-        .layer(BudgetLayer::new(
-            monitor.gate("speech", usd("0.40")).unwrap(),
-        ))
-        .layer(UsageLayer::new().provider("cartesia").model("nobody-knows"))
-        .layer(client::unary())
-        .service_fn(async |_: Speak| Ok::<_, BoxError>(Sound));
-    let mut said = Vec::new();
-    for _ in 0..3 {
-        said.push(stage.clone().oneshot(Speak(1)).await.is_ok());
-        assert!(monitor.flush(SOON));
-    }
-    assert_eq!(said, [true, true, false]);
+    // Hours for which nothing has left the window, and after which all has.
+    for (window, full, free) in [("month", 6 * 24, 7 * 24), ("24h", 23, 25)] {
+        let (_dir, path) = folder();
+        let hand = Hand(Arc::default());
+        let config = config(&path, "[]", window);
+        let (sink, _events) = memory();
+        let monitor = Monitor::configure(&config, "test")
+            .clock(Clock::new(hand.clone()))
+            .also(sink)
+            .start()
+            .unwrap();
+        let stage = ServiceBuilder::new()
+            .layer(CallLayer::new("tts", &monitor))
+            .layer(BudgetLayer::new(
+                monitor.gate("speech", usd("0.40")).unwrap(),
+            ))
+            .layer(UsageLayer::new().provider("cartesia").model("nobody-knows"))
+            .layer(client::unary())
+            .service_fn(async |_: Speak| Ok::<_, BoxError>(Sound));
+        let goes = async || {
+            let said = stage.clone().oneshot(Speak(1)).await.is_ok();
+            assert!(monitor.flush(SOON));
+            said
+        };
+        let after = |hours: u64| hand.0.store(hours * 3_600_000_000_000, Relaxed);
 
-    hand.0.fetch_add(10 * 86_400_000_000_000, Relaxed);
-    assert!(stage.oneshot(Speak(1)).await.is_ok(), "it is December");
+        assert_eq!(
+            [goes().await, goes().await, goes().await],
+            [true, true, false]
+        );
+        after(full);
+        assert!(!goes().await, "{window}: it has not ended");
+        after(free);
+        assert_eq!(
+            [goes().await, goes().await, goes().await],
+            [true, true, false]
+        );
+    }
 }
