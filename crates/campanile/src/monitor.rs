@@ -2,7 +2,7 @@
 
 use crate::alerts::{
     self, Budget, BudgetGate, Courier, Debts, Flush, Gates, Keeper, NoGate, Others, Own, Webhook,
-    short,
+    without_prefix,
 };
 use crate::engine::{CLOSE_PATIENCE, Engine, Watch};
 use crate::levels::Levels;
@@ -195,7 +195,8 @@ impl Monitor {
             ledger,
             ..
         } = &*self.0;
-        let named = |known: &&Budget| **known.name() == *budget || short(known.name()) == budget;
+        let named =
+            |known: &&Budget| **known.name() == *budget || without_prefix(known.name()) == budget;
         let found = budgets.iter().find(named);
         let found = found.ok_or_else(|| NoGate::unknown(budget, budgets))?;
         if found.is_per_model() {

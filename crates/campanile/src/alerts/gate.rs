@@ -296,7 +296,10 @@ pub struct NoGate(pub(crate) String);
 impl NoGate {
     /// No budget of that name.
     pub(crate) fn unknown(name: &str, budgets: &[Budget]) -> Self {
-        let names: Vec<&str> = budgets.iter().map(|budget| short(&budget.name)).collect();
+        let names: Vec<&str> = budgets
+            .iter()
+            .map(|budget| without_prefix(&budget.name))
+            .collect();
         match names.is_empty() {
             true => Self(format!(
                 "there is no budget `{name}`: add a `[[budget]]` of that name"
@@ -310,7 +313,7 @@ impl NoGate {
 }
 
 /// The name of a budget without what its alerts say before it.
-pub(crate) fn short(name: &Name) -> &str {
+pub(crate) fn without_prefix(name: &Name) -> &str {
     name.strip_prefix("budget:").unwrap_or(name)
 }
 

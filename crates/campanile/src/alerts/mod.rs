@@ -26,7 +26,7 @@ mod window;
 pub use budget::{Budget, Standing};
 pub(crate) use courier::{Courier, Debts};
 pub use gate::{BudgetGate, NoGate};
-pub(crate) use gate::{Gates, Others, short};
+pub(crate) use gate::{Gates, Others, without_prefix};
 pub(crate) use keeper::{Flush, Keeper};
 pub(crate) use own::{Own, Whose};
 pub use rule::Rule;
