@@ -68,6 +68,20 @@ pub enum Reason {
     NotPriced,
 }
 
+impl Reason {
+    /// Whether something was used that prices were asked for, and have none.
+    #[must_use]
+    pub fn is_unpriced(self) -> bool {
+        matches!(
+            self,
+            Reason::UnknownModel
+                | Reason::KnownButUnpriced
+                | Reason::UnpricedMeter(_)
+                | Reason::PricingFailed
+        )
+    }
+}
+
 impl Default for Cost {
     fn default() -> Self {
         Self {

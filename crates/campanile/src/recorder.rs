@@ -464,16 +464,7 @@ fn count_own(own: &mut Own, record: &Record, call: &CallEvent) {
 /// Who served an attempt that has no price.
 fn without_price(attempt: &Attempt) -> Option<(Name, Name)> {
     let why = &attempt.cost.as_ref()?.why;
-    let unpriced = |why: &Reason| {
-        matches!(
-            why,
-            Reason::UnknownModel
-                | Reason::KnownButUnpriced
-                | Reason::UnpricedMeter(_)
-                | Reason::PricingFailed
-        )
-    };
-    why.iter().any(unpriced).then(|| {
+    why.iter().any(|why| why.is_unpriced()).then(|| {
         (
             attempt.provider.clone().unwrap_or_default(),
             attempt.model.clone().unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use super::budget::{Due, decimal, shaped};
 use super::window::short;
-use campanile_core::{AlertEvent, AlertKind, Intake, Name, Outcome, Reason, Span, Timestamp};
+use campanile_core::{AlertEvent, AlertKind, Intake, Name, Outcome, Span, Timestamp};
 use campanile_sinks::ledger::{LedgerCall, LedgerError, Query, Reader};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -213,14 +213,8 @@ impl Rule {
 fn unpriced<'c>(calls: impl Iterator<Item = &'c LedgerCall>) -> Vec<Found> {
     let mut models = BTreeMap::new();
     for attempt in calls.flat_map(|call| &call.attempts) {
-        let no_price = |why: &Reason| {
-            matches!(
-                why,
-                Reason::UnknownModel | Reason::KnownButUnpriced | Reason::UnpricedMeter(_)
-            )
-        };
         let cost = attempt.cost.as_ref();
-        if cost.is_some_and(|cost| cost.why.iter().any(no_price)) {
+        if cost.is_some_and(|cost| cost.why.iter().any(|why| why.is_unpriced())) {
             let text = |name: &Option<String>| name.clone().unwrap_or_else(|| "unnamed".to_owned());
             let model = text(&attempt.model);
             models.insert(format!("{}/{model}", text(&attempt.provider)), model);

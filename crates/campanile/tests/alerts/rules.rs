@@ -131,16 +131,18 @@ fn traffic_without_usage_names_the_stage() {
 }
 
 #[test]
-fn a_model_without_a_price_is_named() {
-    let (_dir, path) = folder();
-    calls(&ledger(&path), 3, |_, call| {
-        call.attempts[0].model = Some("gpt-0".into());
-        call.attempts[0].cost = Some(Cost::unknown(Reason::UnknownModel));
-    });
-    assert_eq!(
-        told(&mut watch(&path, "[[rule]]\nunpriced = true"), NOW),
-        ["rule:unpriced (openai/gpt-0): no price for gpt-0: its cost has no upper bound"]
-    );
+fn a_model_without_a_price_is_named_and_one_whose_price_function_panicked() {
+    for why in [Reason::UnknownModel, Reason::PricingFailed] {
+        let (_dir, path) = folder();
+        calls(&ledger(&path), 3, |_, call| {
+            call.attempts[0].model = Some("gpt-0".into());
+            call.attempts[0].cost = Some(Cost::unknown(why));
+        });
+        assert_eq!(
+            told(&mut watch(&path, "[[rule]]\nunpriced = true"), NOW),
+            ["rule:unpriced (openai/gpt-0): no price for gpt-0: its cost has no upper bound"]
+        );
+    }
 }
 
 #[test]

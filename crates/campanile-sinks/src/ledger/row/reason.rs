@@ -3,15 +3,9 @@
 use crate::ledger::codec::Unpack;
 use campanile_core::{Meter, Reason};
 
+/// Whether something was used whose cost the ledger does not know: no price, or nobody asked for one.
 pub(super) fn is_unpriced(why: Reason) -> bool {
-    matches!(
-        why,
-        Reason::UnknownModel
-            | Reason::KnownButUnpriced
-            | Reason::UnpricedMeter(_)
-            | Reason::PricingFailed
-            | Reason::NotPriced
-    )
+    why.is_unpriced() || why == Reason::NotPriced
 }
 
 /// The number of a reason, and the meter it speaks of.
