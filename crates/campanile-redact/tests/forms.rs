@@ -84,6 +84,9 @@ fn keys_are_known_by_what_they_begin_with() {
         [hex, hex, "-us", "7"].concat(),
         ["pata1B2c3D4e5F6g7", ".", &hex.repeat(4), ""].concat(),
         ["a1B2c3D4e5F6g7", ".atlasv1.", &long, ""].concat(),
+        ["ATCTT3x", "", mixed, mixed].concat(),
+        ["ATATT3", "_", &long, "=1A2B3C4D"].concat(),
+        ["ABSK", mixed, "+b/c", &long.repeat(2)].concat(),
     ];
 
     for key in keys {

@@ -78,7 +78,6 @@ const PREFIXES: &[(&str, Body, usize)] = &[
     ("CLOJARS_", Plain, 20),
     ("dckr_pat_", Joined, 16),
     ("dckr_oat_", Joined, 16),
-    ("dapi", Plain, 32),
     ("dop_v1_", Plain, 16),
     ("doo_v1_", Plain, 16),
     ("dor_v1_", Plain, 16),
@@ -127,8 +126,6 @@ const PREFIXES: &[(&str, Body, usize)] = &[
     ("lin_oauth_", Plain, 16),
     ("figd_", Joined, 20),
     ("figo_", Joined, 20),
-    ("ATATT3", Joined, 40),
-    ("ATCTT3", Joined, 40),
     ("PMAK-", Joined, 24),
     ("rdme_", Plain, 32),
     ("tfp_", Joined, 32),
@@ -238,9 +235,28 @@ pub(in crate::detect) fn prefixed(scan: &mut Scan<'_>, start: usize) {
 }
 
 /// How much of `rest` is base64; no key is longer than this.
-fn base64(rest: &[u8]) -> usize {
+pub(super) fn base64(rest: &[u8]) -> usize {
     rest.iter()
         .take(2048)
         .take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte))
         .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mode::Mode;
+
+    #[test]
+    fn each_prefix_makes_a_find_of_its_own() {
+        for (prefix, _, least) in PREFIXES {
+            let key = format!("{prefix}{}", "Zk9aB3".repeat(least.div_ceil(6)));
+
+            let finds = Scan::run(&key, &[Mode::Tag; Kind::COUNT], Vec::new());
+
+            let found = finds.iter().map(|find| (find.rule, find.start, find.end));
+            let whole = ("key_prefix", 0, key.len());
+            assert_eq!(found.collect::<Vec<_>>(), [whole], "{prefix}");
+        }
+    }
 }

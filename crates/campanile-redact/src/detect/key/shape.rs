@@ -1,6 +1,6 @@
 //! Keys that are known by the shape of one token.
 
-use super::prefix::prefixed;
+use super::prefix::{base64, prefixed};
 use crate::detect::{Scan, jwt};
 use crate::find::Find;
 use crate::kind::Kind;
@@ -43,12 +43,11 @@ const RUNS: &[(&[u8], usize)] = &[
     (b"LTAI", 20),
     (b"oy2", 46),
     (b"GR1348941", 25),
-    (b"ABSK", 100),
-    (b"ATATT3", 60),
-    (b"ATCTT3", 60),
     (b"ATBB", 32),
     (b"eyJrIjoi", 60),
 ];
+/// The same for keys of base64, and for those that end with `=` and a checksum.
+const BASE64_RUNS: &[(&[u8], usize)] = &[(b"ABSK", 100), (b"ATATT3", 40), (b"ATCTT3", 40)];
 
 fn shape(scan: &mut Scan<'_>, start: usize, end: usize) {
     let word = &scan.text.bytes[start..end];
@@ -69,7 +68,7 @@ fn shape(scan: &mut Scan<'_>, start: usize, end: usize) {
     let found = found || run.is_some_and(|(_, least)| scan.key_end(start) - start >= *least);
     let whole = match found {
         true => Some((start, scan.key_end(start))),
-        false => dotted(scan, start, end),
+        false => base64_run(scan, start).or_else(|| dotted(scan, start, end)),
     };
     if matches!(word, [b'A', b'C', ..]) && found && length == 34 {
         behind_account(scan, end);
@@ -102,6 +101,15 @@ fn behind_account(scan: &mut Scan<'_>, end: usize) {
             scan.add(find);
         }
     }
+}
+
+fn base64_run(scan: &Scan<'_>, start: usize) -> Option<(usize, usize)> {
+    let rest = &scan.text.bytes[start..];
+    let (_, least) = BASE64_RUNS
+        .iter()
+        .find(|(head, _)| rest.starts_with(head))?;
+    let length = base64(rest);
+    (length >= *least).then_some((start, start + length))
 }
 
 fn is_cloud_access(word: &[u8]) -> bool {
