@@ -242,10 +242,13 @@ fn turns(text: &[u8]) -> usize {
         .count()
 }
 
-fn is_uuid(text: &[u8]) -> bool {
-    text.len() == 36
-        && [8, 13, 18, 23].iter().all(|at| text[*at] == b'-')
-        && text.iter().filter(|byte| **byte == b'-').count() == 4
+/// Hex digits in groups of 8, 4, 4, 4 and 12.
+pub(crate) fn is_uuid(text: &[u8]) -> bool {
+    let fits = |(at, byte): (usize, &u8)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.iter().enumerate().all(fits)
 }
 
 /// A path, a host or a date, not a secret.
