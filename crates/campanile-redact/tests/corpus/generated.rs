@@ -8,7 +8,7 @@ use crate::scoring::{self, CONTEXT, NAME, SHAPE, Score, Sentence, Span};
 use crate::{numbers, people, secrets, speech};
 use campanile_redact::Redactor;
 
-/// Name of the file, whether it holds what people say, its templates.
+/// What the sentences of a file are like, and their templates. In `voice`, everything is said.
 const FILES: &[(&str, &str)] = &[
     ("voice", include_str!("sentences/voice.txt")),
     ("chat", include_str!("sentences/chat.txt")),
