@@ -21,7 +21,7 @@
 //! [`BudgetLayer`] stands below [`ErrorLayer`] and refuses calls for which there is no money left.
 //!
 //! No layer here prices, redacts, formats or writes anything: that is the recorder's work, on its own thread. None takes
-//! away `Send`, `Sync`, `Unpin` or `UnwindSafe`, none changes an error.
+//! away `Send`, `Sync`, `Unpin` or `UnwindSafe`, none changes an error; [`BudgetLayer`] boxes it, to return one of its own.
 
 pub mod budget;
 pub mod call;
