@@ -132,12 +132,13 @@ impl<'a> Setup<'a> {
             ));
         }
         let budgets = config.budgets().map_err(StartError::of)?;
+        let rules = config.rules().map_err(StartError::of)?;
         let webhooks = config.webhooks().map_err(StartError::of)?;
-        if !config.rule.is_empty() && started.ledger.upgrade().is_none() {
+        if !rules.is_empty() && started.ledger.upgrade().is_none() {
             tell("rules look into the ledger, and this environment has none: they are off");
         }
         let mut builder = Monitor::builder(sink.and(self.also))
-            .watch_ledger(start::watch(config, &budgets, &webhooks, &started))
+            .watch_ledger(start::watch(config, (&budgets, rules), &webhooks, &started))
             .webhooks(webhooks)
             .prices((self.prices)(book(config)?))
             .redactor(Masker::new(config.redactor()?))

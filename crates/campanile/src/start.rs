@@ -231,15 +231,14 @@ pub(crate) fn book(config: &Config) -> Result<Book, StartError> {
         .map_err(|error| fail(error.to_string()))
 }
 
-/// The watch over budgets in the ledger, where there is one.
+/// The watch over budgets and rules in the ledger, where there is one.
 pub(crate) fn watch(
     config: &Config,
-    budgets: &[alerts::Budget],
+    (budgets, rules): (&[alerts::Budget], Vec<alerts::Rule>),
     webhooks: &[alerts::Webhook],
     started: &Started,
 ) -> Option<alerts::Watch> {
     let ledger = started.ledger.upgrade();
-    let rules = config.rules().unwrap_or_default();
     let ledger = ledger.filter(|_| !budgets.is_empty() || !rules.is_empty())?;
     let watch = alerts::Watch::new(ledger.path(), budgets.to_vec())
         .durability(durability(config.sink.ledger.durability))

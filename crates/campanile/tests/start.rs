@@ -113,6 +113,19 @@ async fn a_budget_is_told_once_also_over_a_restart() {
 }
 
 #[test]
+fn a_rule_that_a_program_has_made_wrong_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[env.test]\nsinks = []\n[[rule]]\nunpriced = true\n";
+    let mut config = Config::parse(text, folder.path()).unwrap();
+    config.rule[0].no_usage = true;
+
+    let error = Monitor::from_config(&config, "test").unwrap_err();
+
+    let told = "campanile: rule `no_usage+unpriced`: it has one condition of";
+    assert!(error.to_string().starts_with(told), "{error}");
+}
+
+#[test]
 fn what_cannot_be_had_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("logs"), "a file").unwrap();
