@@ -41,7 +41,7 @@ Examples:
 
 /// So many may wait for their acknowledgement.
 const MAX_WAITING: usize = 1_024;
-/// How often budgets are looked at, at most.
+/// How often budgets and rules are looked at, at most.
 const LOOK_EVERY: Span = Span(1_000_000_000);
 /// How often trouble is told while the ledger cannot be written.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,7 +80,7 @@ struct Recorder {
     watch: Watch,
     webhooks: Vec<Webhook>,
     clock: Clock,
-    /// When budgets were looked at last.
+    /// When budgets and rules were looked at last.
     looked: Tick,
 }
 
@@ -100,11 +100,13 @@ impl Record {
         let clock = Clock::system();
         let ledger = Ledger::open(options, clock.clone()).map_err(Fault::usage)?;
         let budgets = config.budgets().map_err(Fault::usage)?;
+        let rules = config.rules().map_err(Fault::usage)?;
         let webhooks = config.webhooks().map_err(Fault::usage)?;
         let names = webhooks.iter().map(|webhook| webhook.name().clone());
         let mut recorder = Recorder {
             watch: Watch::new(ledger.path(), budgets)
                 .durability(durability)
+                .rules(rules)
                 .webhooks(names.collect()),
             webhooks,
             looked: clock.tick(),
@@ -191,7 +193,7 @@ impl Recorder {
         }
     }
 
-    /// Raises the alerts of budgets that what was recorded has passed. Trouble is told, and stops nothing.
+    /// Raises the alerts of budgets and rules that what was recorded asks for. Trouble is told, and stops nothing.
     fn look(&mut self, err: &mut dyn Write) {
         let now = self.clock.now();
         let told = self.watch.look(now).and_then(|alerts| {

@@ -111,6 +111,20 @@ fn recording_raises_what_is_passed_now_and_raises_it_once() {
 }
 
 #[test]
+fn recording_follows_the_rules_too() {
+    let home = Home::new();
+    home.configure("[[rule]]\nunpriced = true");
+    let event = r#"{"provider":"newcomer","model":"x-1","usage":{"input_tokens":10}}"#;
+
+    let done = home.run_with(&["record"], event, Terminal::default());
+
+    assert_eq!(
+        done.err,
+        "campanile: rule:unpriced (newcomer/x-1): no price for x-1: its cost has no upper bound\n"
+    );
+}
+
+#[test]
 fn without_a_budget_or_a_ledger_nothing_is_called_good() {
     let home = Home::new();
     home.configure("");
