@@ -1,6 +1,7 @@
 //! Rules: what is told beside amounts. Latency, failures, silence, calls that nobody meters, sockets that nobody speaks into.
 
 use super::budget::{Due, decimal, shaped};
+use super::scope::Scope;
 use super::window::short;
 use campanile_core::{AlertEvent, AlertKind, Intake, Name, Outcome, Span, Timestamp};
 use campanile_sinks::ledger::{LedgerCall, LedgerError, Query, Reader};
@@ -8,37 +9,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Which calls a rule is about.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Calls {
-    pub(crate) provider: Option<String>,
-    pub(crate) model: Option<String>,
-    pub(crate) stage: Option<String>,
-    pub(crate) labels: Vec<(String, String)>,
-}
-
-impl Calls {
-    fn takes(&self, call: &LedgerCall) -> bool {
-        let served =
-            |wanted: &Option<String>,
-             known: fn(&campanile_sinks::ledger::AttemptRow) -> &Option<String>| {
-                wanted.is_none() || call.attempts.iter().any(|attempt| known(attempt) == wanted)
-            };
-        self.stage.as_ref().is_none_or(|stage| *stage == call.stage)
-            && served(&self.provider, |attempt| &attempt.provider)
-            && served(&self.model, |attempt| &attempt.model)
-            && self
-                .labels
-                .iter()
-                .all(|(name, value)| call.labels.get(name) == Some(value))
-    }
-}
-
 /// One rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub(crate) name: Name,
-    pub(crate) calls: Calls,
+    /// Which calls it is about.
+    pub(crate) scope: Scope,
     pub(crate) condition: Condition,
     /// Over how long, and how long it keeps quiet after it was told, in microseconds.
     pub(crate) window: i64,
@@ -147,7 +123,7 @@ impl Rule {
         let since = now.0.saturating_sub(self.reach());
         let calls = calls
             .iter()
-            .filter(|call| call.started_at.0 >= since && self.calls.takes(call));
+            .filter(|call| call.started_at.0 >= since && self.scope.takes(call));
         let one =
             |found: Option<String>| found.map(|measured| (None, measured)).into_iter().collect();
         match self.condition {
@@ -162,7 +138,7 @@ impl Rule {
             }
             Condition::ErrorRate(bound) => one(self.failing(calls, bound)),
             Condition::NoUsage => self.unmetered(calls),
-            Condition::Unpriced => unpriced(calls),
+            Condition::Unpriced => self.unpriced(calls),
             Condition::NoCalls(us) => one((calls.count() == 0).then(|| short(us / 1_000_000))),
             Condition::UserToBotP95(_) | Condition::Idle(_) => Vec::new(),
         }
@@ -207,23 +183,25 @@ impl Rule {
             .map(|(stage, (count, _))| (Some(stage.to_owned()), count.to_string()))
             .collect()
     }
-}
 
-/// Models that were used and have no price, once each.
-fn unpriced<'c>(calls: impl Iterator<Item = &'c LedgerCall>) -> Vec<Found> {
-    let mut models = BTreeMap::new();
-    for attempt in calls.flat_map(|call| &call.attempts) {
-        let cost = attempt.cost.as_ref();
-        if cost.is_some_and(|cost| cost.why.iter().any(|why| why.is_unpriced())) {
-            let text = |name: &Option<String>| name.clone().unwrap_or_else(|| "unnamed".to_owned());
-            let model = text(&attempt.model);
-            models.insert(format!("{}/{model}", text(&attempt.provider)), model);
+    /// Models that were used and have no price, once each.
+    fn unpriced<'c>(&self, calls: impl Iterator<Item = &'c LedgerCall>) -> Vec<Found> {
+        let mut models = BTreeMap::new();
+        for attempt in calls.flat_map(|call| &call.attempts) {
+            let (provider, model) = (attempt.provider.as_deref(), attempt.model.as_deref());
+            let cost = attempt.cost.as_ref();
+            let unpriced = cost.is_some_and(|cost| cost.why.iter().any(|why| why.is_unpriced()));
+            if unpriced && self.scope.serves(provider, model) {
+                let model = model.unwrap_or("unnamed");
+                let subject = format!("{}/{model}", provider.unwrap_or("unnamed"));
+                models.insert(subject, model);
+            }
         }
+        models
+            .into_iter()
+            .map(|(subject, model)| (Some(subject), model.to_owned()))
+            .collect()
     }
-    models
-        .into_iter()
-        .map(|(subject, model)| (Some(subject), model))
-        .collect()
 }
 
 /// Looks after rules over a ledger, and the open calls of this process.
@@ -334,7 +312,7 @@ fn idle(rule: &Rule, intake: &Intake, bound: u64) -> Vec<Found> {
         wanted.as_deref().is_none_or(|wanted| wanted == known)
     };
     for record in intake.open_calls() {
-        if !fits(&rule.calls.stage, record.stage()) {
+        if !fits(&rule.scope.stage, record.stage()) {
             continue;
         }
         let heard = record.draft(|draft| {
@@ -379,7 +357,7 @@ mod tests {
         let intake = Intake::new(Clock::new(Hand(Arc::clone(&at))), Ids::seeded(1));
         let rule = Rule {
             name: "rule:idle".into(),
-            calls: Calls::default(),
+            scope: Scope::default(),
             condition: Condition::Idle(60_000_000),
             window: 300_000_000,
             at_least: 20,

@@ -1,8 +1,8 @@
-//! What counts against a budget.
+//! What counts against a budget, and what a rule is about.
 
-use campanile_sinks::ledger::Spend;
+use campanile_sinks::ledger::{LedgerCall, Spend};
 
-/// Which spends count, and whether each session, model, tenant has a sum of its own.
+/// Which calls count, and whether each session, model, tenant has a sum of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scope {
     pub(crate) provider: Option<String>,
@@ -51,22 +51,13 @@ impl Per {
 impl Scope {
     /// Whose sum a spend counts in: empty where all have one together, `None` where it does not count.
     pub(crate) fn subject<'a>(&self, spend: &Spend<'a>) -> Option<&'a str> {
-        let is = |wanted: &Option<String>, known: Option<&str>| {
-            wanted.as_deref().is_none_or(|wanted| known == Some(wanted))
-        };
         let label = |name: &str| {
             let found = spend.labels.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| *value)
         };
         let counts = !(self.others && spend.own)
-            && is(&self.provider, spend.provider)
-            && is(&self.stage, Some(spend.stage))
-            && is(&self.session, spend.session)
-            && self.takes_model(spend.model)
-            && self
-                .labels
-                .iter()
-                .all(|(name, value)| label(name) == Some(value));
+            && self.serves(spend.provider, spend.model)
+            && self.is_of(spend.stage, spend.session, label);
         if !counts {
             return None;
         }
@@ -78,6 +69,41 @@ impl Scope {
             Some(Per::Session) => spend.session,
             Some(Per::Label(name)) => label(name),
         }
+    }
+
+    /// Whether a call is one of those, of which at least one attempt is.
+    pub(crate) fn takes(&self, call: &LedgerCall) -> bool {
+        let label = |name: &str| call.labels.get(name).map(String::as_str);
+        let served = || {
+            let mut attempts = call.attempts.iter();
+            attempts
+                .any(|attempt| self.serves(attempt.provider.as_deref(), attempt.model.as_deref()))
+        };
+        self.is_of(&call.stage, call.session.as_deref(), label)
+            && (self.is_of_any_server() || served())
+    }
+
+    /// Whether an attempt that was served by them is one of those.
+    pub(crate) fn serves(&self, provider: Option<&str>, model: Option<&str>) -> bool {
+        fits(&self.provider, provider) && self.takes_model(model)
+    }
+
+    fn is_of_any_server(&self) -> bool {
+        self.provider.is_none() && self.model.is_none()
+    }
+
+    fn is_of<'a>(
+        &self,
+        stage: &str,
+        session: Option<&str>,
+        label: impl Fn(&str) -> Option<&'a str>,
+    ) -> bool {
+        fits(&self.stage, Some(stage))
+            && fits(&self.session, session)
+            && self
+                .labels
+                .iter()
+                .all(|(name, value)| label(name) == Some(value))
     }
 
     /// Whether it asks for labels.
@@ -117,6 +143,10 @@ impl Scope {
         }
         name
     }
+}
+
+fn fits(wanted: &Option<String>, known: Option<&str>) -> bool {
+    wanted.as_deref().is_none_or(|wanted| known == Some(wanted))
 }
 
 /// Nothing, or `-2024-07-18`, `-20240718`, `@20240718`.

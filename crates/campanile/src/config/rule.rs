@@ -1,7 +1,7 @@
 //! `[[rule]]`: what is told beside budgets.
 
 use super::Age;
-use crate::alerts::{self, Calls, Condition};
+use crate::alerts::{self, Condition, Scope};
 use campanile_core::Name;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::collections::BTreeMap;
@@ -16,9 +16,10 @@ const NAME_BYTES: usize = 40;
 pub struct Rule {
     /// Its name. Default: made of its condition and its stage.
     pub name: Option<String>,
-    /// Calls that this provider served.
+    /// Calls of which this provider served an attempt.
     pub provider: Option<String>,
-    /// Calls that this model served.
+    /// Calls of which this model served an attempt: by its name, with its dated snapshots; or by a beginning, `gpt-4o*`. Where a provider is named as well, it
+    /// is the same attempt.
     pub model: Option<String>,
     /// Calls of this stage.
     pub stage: Option<String>,
@@ -115,6 +116,9 @@ impl Rule {
                 "`error_rate` is a share above 0, such as 0.05".to_owned(),
             ));
         }
+        if let Some(why) = self.ignored(*condition) {
+            return Err(fail(why.to_owned()));
+        }
         let name = self.name.clone().unwrap_or_else(|| match &self.stage {
             Some(stage) => format!("{condition_name}:{stage}"),
             None => (*condition_name).to_owned(),
@@ -125,16 +129,31 @@ impl Rule {
             name: rule.ok_or_else(|| {
                 format!("rule `{name}`: give it a short `name`: at most {NAME_BYTES} letters, digits and . _ : - / @ + #")
             })?,
-            calls: Calls {
+            scope: Scope {
                 provider: self.provider.clone(),
                 model: self.model.clone(),
                 stage: self.stage.clone(),
                 labels: self.label.clone().into_iter().collect(),
+                ..Scope::default()
             },
             condition: *condition,
             window: i64::try_from(micros(self.window.0)).unwrap_or(i64::MAX),
             at_least: self.at_least,
         })
+    }
+
+    /// What is wrong with what it says of calls, where its condition does not look at them.
+    fn ignored(&self, condition: Condition) -> Option<&'static str> {
+        let other = self.provider.is_some() || self.model.is_some() || !self.label.is_empty();
+        match condition {
+            Condition::Idle(_) if other => {
+                Some("`idle_for` goes with `stage` only: what is open is not known by more")
+            }
+            Condition::UserToBotP95(_) if other || self.stage.is_some() => Some(
+                "`p95_user_to_bot` is about turns: it goes without `provider`, `model`, `stage` and `label`",
+            ),
+            _ => None,
+        }
     }
 
     /// The conditions that it states; there should be one.

@@ -5,8 +5,8 @@ use campanile::alerts::Watch;
 use campanile::config::Config;
 use campanile::sinks::ledger::Ledger;
 use campanile::{
-    CallEvent, Cost, Event, Evidence, Meter, Outcome, Reason, SessionId, Sink, Span, Timestamp,
-    Timing, TurnEvent, Usage,
+    Attempt, CallEvent, Cost, Event, Evidence, Meter, Outcome, Reason, SessionId, Sink, Span,
+    Timestamp, Timing, TurnEvent, Usage,
 };
 use std::path::Path;
 
@@ -145,6 +145,37 @@ fn a_model_without_a_price_is_named_and_one_whose_price_function_panicked() {
     }
 }
 
+/// What is told of calls that were tried at OpenAI, which knows no price, and served by Anthropic.
+fn told_of_fallbacks(filter: &str) -> Vec<String> {
+    let (_dir, path) = folder();
+    calls(&ledger(&path), 1, |_, call| {
+        call.attempts[0].model = Some("gpt-0-2026-01-31".into());
+        call.attempts[0].cost = Some(Cost::unknown(Reason::UnknownModel));
+        let mut second = Attempt::new(2);
+        second.provider = Some("anthropic".into());
+        second.model = Some("claude-0".into());
+        call.attempts.push(second);
+    });
+    let rule = format!("[[rule]]\nunpriced = true\n{filter}");
+    told(&mut watch(&path, &rule), NOW)
+}
+
+#[test]
+fn a_rule_is_about_attempts_of_which_provider_and_model_both_fit() {
+    let about = |filter| told_of_fallbacks(filter).len();
+    assert_eq!(about("provider = \"openai\""), 1);
+    assert_eq!(about("provider = \"openai\"\nmodel = \"claude-0\""), 0);
+    assert_eq!(about("provider = \"anthropic\""), 0, "theirs has a price");
+}
+
+#[test]
+fn a_rule_names_models_as_a_budget_does() {
+    let about = |filter| told_of_fallbacks(filter).len();
+    assert_eq!(about("model = \"gpt-0\""), 1);
+    assert_eq!(about("model = \"gpt*\""), 1);
+    assert_eq!(about("model = \"gpt\""), 0);
+}
+
 #[test]
 fn users_that_wait_are_told() {
     let (_dir, path) = folder();
@@ -178,6 +209,26 @@ fn what_is_wrong_with_a_rule_is_told_in_one_line() {
         ("no_calls_for = 10", "such as \"14d\""),
         ("p95_elapsd = \"1s\"", "did you mean `p95_elapsed`?"),
         ("unpriced = true\nname = \"a b\"", "give it a short `name`"),
+        (
+            "idle_for = \"60s\"\nprovider = \"openai\"",
+            "`idle_for` goes with `stage` only",
+        ),
+        (
+            "idle_for = \"60s\"\nmodel = \"nova-3\"",
+            "`idle_for` goes with `stage` only",
+        ),
+        (
+            "idle_for = \"60s\"\nlabel = { tenant = \"acme\" }",
+            "`idle_for` goes with `stage` only",
+        ),
+        (
+            "p95_user_to_bot = \"1s\"\nstage = \"llm\"",
+            "`p95_user_to_bot` is about turns",
+        ),
+        (
+            "p95_user_to_bot = \"1s\"\nlabel = { tenant = \"acme\" }",
+            "`p95_user_to_bot` is about turns",
+        ),
         (
             "unpriced = true\n[[rule]]\nunpriced = true",
             "two rules are called",
