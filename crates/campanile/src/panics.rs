@@ -1,6 +1,6 @@
 //! A panic hook that prints where, and never what.
 
-use crate::places::short;
+use crate::places::below_crate;
 use campanile_core::{Intake, Level, LogEvent};
 
 /// Replaces the panic hook: where the panic was and how its payload looks go to stderr and to the sinks, the payload itself
@@ -25,7 +25,7 @@ pub fn install_panic_hook(monitor: &impl AsRef<Intake>) {
         let known =
             |name: &&str| ["main", "tokio-runtime-worker", "tokio-rt-worker"].contains(name);
         let name = thread.name().filter(known).unwrap_or("a thread");
-        let (file, line) = site.map_or(("unknown", 0), |(file, line)| (short(file), line));
+        let (file, line) = site.map_or(("unknown", 0), |(file, line)| (below_crate(file), line));
         // One write of one line, and no complaint when nobody listens: `eprintln!` would panic.
         let text = format!(
             "{name} panicked at {file}:{line} (payload: {kind}, {bytes} bytes, not shown)\n"

@@ -9,7 +9,7 @@ pub(crate) fn without_home(file: &'static str) -> Option<&'static str> {
 }
 
 /// A path that may be written: from its crate on, or from its `src` folder, or else the file's name.
-pub(crate) fn short(file: &str) -> &str {
+pub(crate) fn below_crate(file: &str) -> &str {
     if let Some((_, rest)) = file.rsplit_once("/registry/src/") {
         return rest.split_once('/').map_or(rest, |(_, file)| file);
     }
@@ -30,7 +30,7 @@ pub(crate) fn frames(backtrace: &str) -> String {
         let text = line.trim_start();
         if let Some(place) = text.strip_prefix("at ") {
             if let Some((file, line)) = place_of(place) {
-                kept.push_str(&format!("      at {}:{line}\n", short(file)));
+                kept.push_str(&format!("      at {}:{line}\n", below_crate(file)));
             }
         } else if let Some((n, symbol)) = text.split_once(": ")
             && n.bytes().all(|byte| byte.is_ascii_digit())
@@ -59,11 +59,14 @@ fn is_number(text: &str) -> bool {
 
 /// Whether this is the name of a function: it has spaces only inside of brackets.
 fn is_symbol(text: &str) -> bool {
-    let mut depth = 0_i32;
+    let (mut depth, mut before) = (0_i32, ' ');
     let plain = text.chars().all(|char| {
+        let is_arrow = char == '>' && before == '-';
+        before = char;
         match char {
             '<' | '{' | '(' | '[' => depth += 1,
-            // The arrow of a closure's type is no bracket, and stands inside of one.
+            // The arrow of a function's type is no bracket.
+            '>' if is_arrow => {}
             '>' | '}' | ')' | ']' => depth -= 1,
             ' ' => return depth > 0,
             _ => {}
@@ -107,18 +110,20 @@ mod tests {
                 "library/core/src/ops/function.rs",
             ),
         ] {
-            assert_eq!(short(file), expected);
+            assert_eq!(below_crate(file), expected);
         }
     }
 
     #[test]
     fn a_backtrace_keeps_its_frames_and_nothing_else() {
         let told = "   0: <bot::Ask as core::future::Future>::poll\n             at /home/ann/bot/src/main.rs:10:5\n  \
-                    1: my card is 4111\n note: my card is 4111\n  2: main\n      at my card is 4111\n";
+                    1: my card is 4111\n note: my card is 4111\n  2: main\n      at my card is 4111\n  \
+                    3: <fn() -> bool as core::ops::function::FnOnce<()>>::call_once\n";
 
         assert_eq!(
             frames(told),
-            "   0: <bot::Ask as core::future::Future>::poll\n      at src/main.rs:10\n   2: main"
+            "   0: <bot::Ask as core::future::Future>::poll\n      at src/main.rs:10\n   2: main\n   \
+            3: <fn() -> bool as core::ops::function::FnOnce<()>>::call_once"
         );
         let here = std::backtrace::Backtrace::force_capture().to_string();
         assert!(frames(&here).contains("places::tests::a_backtrace_keeps"));
