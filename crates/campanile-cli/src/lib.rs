@@ -30,6 +30,7 @@ mod io;
 mod lines;
 mod moment;
 mod money;
+mod nan;
 mod page;
 mod pager;
 mod settings;

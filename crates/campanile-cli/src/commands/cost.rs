@@ -6,6 +6,7 @@ use crate::{
     lines::{Bad, Blank, each_line},
     moment::{self, Moment},
     money::{Amount, Range},
+    nan::without_nan,
     settings::Settings,
     text,
 };
@@ -17,7 +18,6 @@ use campanile_protocols::Decimal;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -135,50 +135,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
             }
         }
         deserializer.deserialize_map(Keep).map(Self)
-    }
-}
-
-/// Some programs write `NaN` and `Infinity` where JSON has no word: a number that is no count, of the same length.
-fn without_nan(line: &[u8]) -> Cow<'_, [u8]> {
-    let mut line = Cow::Borrowed(line);
-    for word in [&b"NaN"[..], b"Infinity"] {
-        let mut from = 0;
-        while let Some(at) = bare(&line, word, from) {
-            let mended = line.to_mut();
-            mended[at..at + word.len()].fill(b' ');
-            // `-Infinity` keeps its sign.
-            let place = if at > 0 && mended[at - 1] == b'-' {
-                at - 1
-            } else {
-                at
-            };
-            mended[place..place + 2].copy_from_slice(b"-1");
-            from = at + word.len();
-        }
-    }
-    line
-}
-
-/// Where a word stands outside of any text, from there on.
-fn bare(line: &[u8], word: &[u8], from: usize) -> Option<usize> {
-    let found = from
-        + line
-            .get(from..)?
-            .windows(word.len())
-            .position(|part| part == word)?;
-    let (mut inside, mut escaped) = (false, false);
-    for byte in &line[..found] {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = inside,
-            b'"' => inside = !inside,
-            _ => {}
-        }
-    }
-    if inside {
-        bare(line, word, found + 1)
-    } else {
-        Some(found)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     Io,
     fault::Fault,
     lines::{Bad, Blank, Output, Work, work_on},
+    nan::without_nan,
     settings::Settings,
     text,
 };
@@ -216,7 +217,8 @@ impl Recorder {
     }
 
     fn read(&self, line: &[u8]) -> Result<(String, CallEvent), Bad> {
-        let told: Told<'_> = serde_json::from_slice(line)?;
+        let line = without_nan(line);
+        let told: Told<'_> = serde_json::from_slice(&line)?;
         let at = match &told.at {
             Some(at) => billed_at(at)?,
             None => Timestamp::now(),
