@@ -46,6 +46,7 @@ use campanile_core::{Gate, OverBudget};
 use pin_project::pin_project;
 use std::fmt;
 use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -67,6 +68,10 @@ impl BudgetLayer {
         }
     }
 }
+
+// A gate is shared by calls on all threads, some of which panic; whoever writes one cannot leave it half changed.
+impl UnwindSafe for BudgetLayer {}
+impl RefUnwindSafe for BudgetLayer {}
 
 impl fmt::Debug for BudgetLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,7 +22,7 @@ pub fn error<E: Error + 'static>(error: &E) -> Failure {
 }
 
 /// Explains an error and its sources: the outermost that is known says what it was. Known are [`Fault`],
-/// timeouts, load shedding and closed buffers of tower, tokio's timeout, and IO errors.
+/// [`OverBudget`], timeouts, load shedding and closed buffers of tower, tokio's timeout, and IO errors.
 #[must_use]
 pub fn explain(error: &(dyn Error + 'static)) -> Failure {
     let texts = told(error);

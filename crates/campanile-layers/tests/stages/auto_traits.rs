@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use bytes::Bytes;
-use campanile_core::{Decode, Failure, Frame, Noted};
+use campanile_core::{Decode, Failure, Frame, Gate, Hold, Noted, OverBudget, Record};
 use campanile_layers::*;
 use futures_util::stream;
 use std::future::poll_fn;
@@ -144,4 +144,27 @@ async fn a_drained_reply_can_be_sent_and_moved() {
     keeps_all(&future);
     let reply = future.await.unwrap();
     keeps_all(&reply);
+}
+
+struct Open;
+
+impl Gate for Open {
+    fn admit(&self, _record: &Record) -> Result<Hold, OverBudget> {
+        Ok(Hold::new(|_| ()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_may_be_refused_keeps_them() {
+    let mut stack = ServiceBuilder::new()
+        .layer(CallLayer::new("tts", &intake()))
+        .layer(BudgetLayer::new(Open))
+        .layer(client::unary())
+        .service(service_fn(|_: Ask| {
+            poll_fn(|_| Poll::Ready(Ok::<_, Trouble>(Said::default())))
+        }));
+    keeps_all(&stack);
+    let future = stack.call(Ask);
+    keeps_all(&future);
+    let Unary(_) = future.await.unwrap();
 }
