@@ -5,7 +5,7 @@ use crate::{
     money::{Amount, Range},
     table::{Cell, Tone, grouped},
 };
-use campanile_core::{Cost, Evidence, Meter, Usage, Waste};
+use campanile_core::{Cost, Evidence, Meter, Money, Usage, Waste};
 use campanile_sinks::ledger::ReportRow;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -102,6 +102,13 @@ pub(super) fn cells(row: &ReportRow) -> Vec<Cell> {
     cells
 }
 
+/// Attempts that used nothing and cost nothing, of calls that count in other rows.
+pub(super) fn is_nothing(row: &ReportRow) -> bool {
+    let calls = row.calls + row.open;
+    let unsure = row.unpriced + row.inexact;
+    calls + unsure == 0 && row.usage.is_empty() && row.cost.at_most == Some(Money::ZERO)
+}
+
 /// Tokens in, cached and out, audio and speech as minutes, characters; empty where nothing was counted, `≥` where there
 /// may be more.
 pub(super) fn used(usage: &Usage) -> [String; 6] {
@@ -111,11 +118,15 @@ pub(super) fn used(usage: &Usage) -> [String; 6] {
         InputTokens, LongCacheWriteTokens, OutputTokens, ReasoningTokens, ServerAudioUs, SocketUs,
         SpeechUs,
     };
-    // The three clocks are views of one thing; the longest one has seen all of it.
-    let clock = [AudioUs, ServerAudioUs, SocketUs]
-        .into_iter()
-        .max_by_key(|meter| usage.at_least(*meter))
-        .unwrap_or(AudioUs);
+    // Views of one thing; the longer one has seen all of it. How long a connection was open says how much was heard only where
+    // nothing else does: those of a speaker are open, too.
+    let audio = usage.at_least(AudioUs).max(usage.at_least(ServerAudioUs));
+    let spoken = usage.at_least(SpeechUs).max(usage.at_least(Characters));
+    let clock = match (audio, spoken) {
+        (0, 0) => SocketUs,
+        _ if usage.at_least(ServerAudioUs) == audio => ServerAudioUs,
+        _ => AudioUs,
+    };
     let fresh = [
         InputTokens,
         CacheWriteTokens,
@@ -217,4 +228,38 @@ fn by_kind(row: &ReportRow) -> BTreeMap<&'static str, Amount> {
     kinds
         .filter_map(|kind| Some((kind.name(), Range::of(row.wasted_by.get(kind)?).into())))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_connection_is_audio_only_where_nothing_else_says_what_was_heard() {
+        let minute = 60_000_000;
+        let with = |meters: &[(Meter, u64)]| {
+            meters.iter().fold(Usage::new(), |usage, (meter, count)| {
+                usage.with(*meter, *count, Evidence::Measured)
+            })
+        };
+        let audio = |meters: &[(Meter, u64)]| used(&with(meters))[3].clone();
+
+        assert_eq!(audio(&[(Meter::SocketUs, 3 * minute)]), "3:00");
+        assert_eq!(
+            audio(&[(Meter::AudioUs, minute), (Meter::SocketUs, 3 * minute)]),
+            "1:00"
+        );
+        assert_eq!(
+            audio(&[(Meter::AudioUs, minute), (Meter::ServerAudioUs, 2 * minute)]),
+            "2:00"
+        );
+        assert_eq!(
+            audio(&[(Meter::Characters, 12), (Meter::SocketUs, 3 * minute)]),
+            ""
+        );
+        assert_eq!(
+            audio(&[(Meter::SpeechUs, minute), (Meter::SocketUs, 3 * minute)]),
+            ""
+        );
+    }
 }

@@ -16,6 +16,27 @@ fn a_report_shows_sums_ranges_and_what_was_wasted() {
 }
 
 #[test]
+fn a_model_that_only_refused_is_no_line_for_people() {
+    let home = Home::new();
+    let mut events = small();
+    for event in &mut events {
+        if let Event::Call(call) = event
+            && let [_, answered] = call.attempts.as_mut_slice()
+        {
+            answered.model = Some("gpt-4o-mini-2024-07-18".into());
+        }
+    }
+    home.record(&events);
+
+    let out = home.run(&["report"]).good();
+    assert!(out.contains("gpt-4o-mini-2024-07-18"), "{out}");
+    assert!(!out.contains("gpt-4o-mini "), "{out}");
+    let report = json(&home.run(&["report", "--format", "json"]).good());
+    let rows = report["rows"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row["model"] == "gpt-4o-mini"));
+}
+
+#[test]
 fn each_kind_of_waste_is_told_on_a_page_and_to_programs() {
     let home = Home::with_small_ledger();
 

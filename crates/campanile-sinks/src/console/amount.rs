@@ -38,17 +38,18 @@ pub(super) fn usage(usage: &Usage) -> String {
         let side = |tokens: Option<String>| tokens.unwrap_or_else(|| "?".to_owned());
         parts.push(format!("{}→{} tok", side(input), side(output)));
     }
-    // Three clocks of one thing: the first that is there.
-    let clocks = [
-        (Meter::AudioUs, "audio"),
-        (Meter::ServerAudioUs, "audio"),
-        (Meter::SocketUs, "connected"),
-    ];
-    let clock = clocks
-        .iter()
-        .find_map(|(meter, what)| Some((usage.get(*meter)?, what)));
-    if let Some((count, what)) = clock {
-        parts.push(format!("{} {what}", seconds(count)));
+    // Three clocks of one thing: the first that is there. How long a connection was open is told only where nothing else is.
+    let has_more = [Meter::Characters, Meter::SpeechUs].map(|meter| usage.get(meter).is_some());
+    let connected = usage
+        .get(Meter::SocketUs)
+        .filter(|_| has_more == [false; 2]);
+    let audio = usage
+        .get(Meter::AudioUs)
+        .or(usage.get(Meter::ServerAudioUs));
+    match (audio, connected) {
+        (Some(count), _) => parts.push(format!("{} audio", seconds(count))),
+        (None, Some(count)) => parts.push(format!("{} connected", seconds(count))),
+        (None, None) => {}
     }
     if let Some(count) = usage.get(Meter::Characters) {
         parts.push(format!("{}{} chars", doubt(count), count.at_least));
@@ -186,6 +187,9 @@ mod tests {
         assert_eq!(usage(&exact), "118→~15 tok");
         assert_eq!(usage(&spoken), "42 chars 2.1 s speech");
         assert_eq!(usage(&heard), "3.2 s audio");
+        let open = |usage: Usage| usage.with(Meter::SocketUs, 9_000_000, Evidence::Measured);
+        assert_eq!(usage(&open(Usage::new())), "9.0 s connected");
+        assert_eq!(usage(&open(spoken)), "42 chars 2.1 s speech");
     }
 
     #[test]

@@ -119,6 +119,11 @@ impl Report {
     }
 
     fn once(&self, settings: &Settings, now: Timestamp, io: &mut Io<'_>) -> Result<(), Fault> {
+        if self.masked && matches!(self.format, Format::Csv | Format::Html) {
+            return Err(Fault::usage(
+                "--masked counts for a table or JSON: leave out --format, or use --format json",
+            ));
+        }
         let is_usual = self.which.since.is_none() && self.which.until.is_none();
         let asked = self.which.asked(Some(moment::month_of(now)), now)?;
         let query = rows_by(asked.query.clone(), &self.by, 2)?;
@@ -192,7 +197,8 @@ impl Report {
             .chain(sums::HEADS.map(str::to_owned))
             .collect();
         let mut table = Table::new(&heads);
-        for row in &found.rows {
+        // A model that was asked for, and refused, is no line of a bill; programs get it.
+        for row in found.rows.iter().filter(|row| !sums::is_nothing(row)) {
             let mut cells: Vec<Cell> = row.keys.iter().map(|key| key_cell(key)).collect();
             cells.extend(sums::cells(row));
             table.row(cells);
