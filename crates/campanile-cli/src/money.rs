@@ -133,6 +133,19 @@ impl From<Range> for Amount {
     }
 }
 
+/// A share, in thousandths: `0.8`, `80%`. `None` where it is none, or finer than that.
+pub(crate) fn share(text: &str) -> Option<u64> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(percent) => (percent.trim(), 10),
+        None => (text, 1_000),
+    };
+    let grains = Money::from_usd(number)?.checked_mul(scale)?.grains();
+    let is_whole = grains % Money::GRAINS_PER_USD == 0;
+    u64::try_from(grains / Money::GRAINS_PER_USD)
+        .ok()
+        .filter(|_| is_whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,5 +183,21 @@ mod tests {
             serde_json::to_string(&Amount::from(exact)).unwrap(),
             r#"{"usd":"0","at_least":"0","at_most":"0","exact":true,"grains":{"at_least":"1","at_most":"1"}}"#
         );
+    }
+
+    #[test]
+    fn a_share_is_read_to_the_thousandth_or_not_at_all() {
+        for (text, expected) in [
+            ("0.8", Some(800)),
+            ("80%", Some(800)),
+            ("0.1 %", Some(1)),
+            ("0", Some(0)),
+            ("0.05%", None),
+            ("0.8001", None),
+            ("-1", None),
+            ("much", None),
+        ] {
+            assert_eq!(share(text), expected, "{text}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     Io,
     fault::Fault,
     moment::Moment,
-    money::{Amount, Range},
+    money::{self, Amount, Range},
     settings::Settings,
     table::{Cell, Format, Table, Tone, csv_line},
     text,
@@ -59,12 +59,8 @@ struct List {
 
 /// A share of a limit, in thousandths.
 fn share(text: &str) -> Result<u64, String> {
-    let share = Money::from_usd(text).and_then(|share| share.checked_mul(1_000));
-    let thousandths = share.map(|share| share.grains());
-    let whole = thousandths
-        .filter(|grains| grains % Money::GRAINS_PER_USD == 0 && *grains > 0)
-        .and_then(|grains| u64::try_from(grains / Money::GRAINS_PER_USD).ok());
-    whole.ok_or_else(|| {
+    let share = money::share(text).filter(|share| *share > 0);
+    share.ok_or_else(|| {
         "a share is a number above 0 with at most three decimals, such as 0.8".to_owned()
     })
 }

@@ -257,6 +257,25 @@ fn cartesia_is_compared_in_credits() {
 }
 
 #[test]
+fn replies_without_a_settled_line_compare_nothing_and_fail() {
+    let home = home(&[]);
+    for (provider, reply) in [
+        ("openai", page(&[(0, vec![])])),
+        ("deepgram", json!({"results": []})),
+        ("cartesia", json!({"data": []})),
+    ] {
+        let done = reconcile(&home, provider, &[reply], &[]);
+        assert_eq!(
+            (done.code, done.err.lines().count()),
+            (1, 1),
+            "{}",
+            done.err
+        );
+        assert!(done.err.contains("nothing was compared"), "{}", done.err);
+    }
+}
+
+#[test]
 fn what_is_no_reply_is_one_line() {
     let home = home(&[]);
     for (provider, reply, told) in [

@@ -10,7 +10,7 @@ mod theirs;
 use crate::{
     Io,
     fault::Fault,
-    money::{Amount, Range},
+    money::{self, Amount, Range},
     settings::Settings,
     table::{Cell, Format, Table, Tone, csv_line},
     text,
@@ -70,16 +70,9 @@ pub(crate) struct Reconcile {
     format: Format,
 }
 
-/// `20%`, `0.2`: in thousandths.
 fn tolerance(text: &str) -> Result<u64, String> {
-    let (number, scale) = match text.strip_suffix('%') {
-        Some(percent) => (percent.trim(), 10),
-        None => (text, 1_000),
-    };
-    let share = Money::from_usd(number).and_then(|share| share.checked_mul(scale));
-    share
-        .and_then(|share| u64::try_from(share.grains() / Money::GRAINS_PER_USD).ok())
-        .ok_or_else(|| "a tolerance is a share, such as 20% or 0.2".to_owned())
+    money::share(text)
+        .ok_or_else(|| "a tolerance is a share to the thousandth, such as 20% or 0.2".to_owned())
 }
 
 fn plan(text: &str) -> Result<Name, String> {
@@ -179,6 +172,11 @@ impl Reconcile {
             std::fs::write(file, text).map_err(|error| {
                 Fault::Usage(format!("{}: cannot be written: {error}", file.display()))
             })?;
+        }
+        if !lines.iter().any(|line| line.settled) {
+            return Err(Fault::Failed(
+                "nothing was compared: no line of these replies is settled".to_owned(),
+            ));
         }
         match within {
             true => Fault::damaged(damaged),
