@@ -18,7 +18,7 @@ cargo xtask TASK
   prices  whether the price book can be right: overlaps, whole rates, names, orders, age of the sources
           (--against FILE.csv: compared with prices that others have published)
   soak    phone calls under load and faults, judged against the providers' bills (`soak --help` lists what can be asked for)
-  faults  what the ledger promises, in long: kill, power, disk, damage (all; power and disk need root)
+  faults  what the ledger promises, in long: kill, power, model, disk, damage (all; power and disk need root)
   bench   what watching costs: instructions, CPU, rows (needs valgrind for instructions)
 ";
 

@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Errors(errors::Errors),
     /// Finds lines in the log files: by text, time, level, stage, session, field; follows them.
     Logs(logs::Logs),
-    /// Dumps, verifies and measures the ledger.
+    /// Dumps, verifies, exports, archives and measures the ledger.
     Ledger(ledger::Ledger),
     /// Usage events on stdin → ledger; acknowledges each once it is durable.
     Record(record::Record),
@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Reconcile(reconcile::Reconcile),
     /// Lists, explains and checks prices.
     Prices(prices::Prices),
-    /// Checks configuration, folders, ledger and prices; exit 1 when something is wrong.
+    /// Checks configuration, folders, ledger, prices and clock, and says where each setting is from; exit 1 when something is wrong.
     Doctor(doctor::Doctor),
     /// Prints completions for bash, zsh or fish.
     Completions(completions::Completions),

@@ -16,6 +16,7 @@ use campanile_core::{SCHEMA_VERSION, Timestamp};
 use campanile_sinks::ledger::SessionRow;
 use serde::Serialize;
 use std::io::Write;
+use std::num::NonZero;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +35,7 @@ pub(crate) struct Sessions {
     failed: bool,
     /// No more than so many.
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    limit: Option<NonZero<usize>>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -83,7 +84,7 @@ impl Sessions {
         if self.failed {
             rows.retain(|row| row.sum.failed + row.sum.crashed > 0);
         }
-        rows.truncate(self.limit.unwrap_or(usize::MAX));
+        rows.truncate(self.limit.map_or(usize::MAX, NonZero::get));
         match self.format {
             Format::Json => {
                 let sessions = rows.iter().map(Row::of).collect();

@@ -133,6 +133,28 @@ fn latency_has_percentiles_that_their_number_carries() {
 }
 
 #[test]
+fn what_would_be_left_out_is_refused() {
+    for words in [
+        &["latency", "--histogram", "--format", "json"][..],
+        &["latency", "--histogram", "--compare", "2d"],
+        &["latency", "--compare", "2d", "--format", "csv"],
+        &["report", "--masked", "--format", "csv"],
+        &["report", "--masked", "--format", "html"],
+        &["errors", "--limit", "0"],
+        &["sessions", "--limit", "0"],
+    ] {
+        let done = run(words);
+        assert_eq!(
+            (done.code, done.out.as_str()),
+            (2, ""),
+            "{words:?} {}",
+            done.err
+        );
+        assert!(done.err.contains(words[1]), "{words:?} {}", done.err);
+    }
+}
+
+#[test]
 fn latency_is_compared_and_drawn() {
     insta::assert_snapshot!(good(&["latency", "--by", "stage", "--compare"]));
     insta::assert_snapshot!(good(&[

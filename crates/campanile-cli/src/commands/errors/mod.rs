@@ -19,6 +19,7 @@ pub(super) use group::Group;
 use group::{Case, Groups};
 use serde::Serialize;
 use std::io::Write;
+use std::num::NonZero;
 use std::ops::ControlFlow;
 
 const EXAMPLES: &str = "\
@@ -61,7 +62,7 @@ struct List {
     new_since: Option<Moment>,
     /// No more than so many.
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    limit: Option<NonZero<usize>>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -140,14 +141,10 @@ impl Errors {
 }
 
 /// The groups that are asked for, and how many rows were damaged.
-pub(super) fn groups(
-    reader: &Reader,
-    asked: &Asked,
-    fingerprint: Option<&str>,
-) -> Result<(Vec<Group>, u64), Fault> {
+pub(super) fn groups(reader: &Reader, asked: &Asked) -> Result<(Vec<Group>, u64), Fault> {
     let mut groups = Groups::default();
     let damaged = reader
-        .failed(&asked.query, fingerprint, |call| {
+        .failed(&asked.query, None, |call| {
             groups.add(&call);
             ControlFlow::Continue(())
         })
@@ -160,7 +157,7 @@ pub(super) fn groups(
 impl List {
     fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
         let asked = self.which.asked(None, io.now)?;
-        let (mut groups, damaged) = groups(&settings.reader()?, &asked, None)?;
+        let (mut groups, damaged) = groups(&settings.reader()?, &asked)?;
         if let Some(new_since) = self.new_since {
             let new_since = new_since.resolve(io.now);
             groups.retain(|group| group.first_ever >= new_since);
@@ -170,7 +167,7 @@ impl List {
             asked.since.or(first).unwrap_or(io.now),
             asked.until.unwrap_or(io.now),
         );
-        groups.truncate(self.limit.unwrap_or(usize::MAX));
+        groups.truncate(self.limit.map_or(usize::MAX, NonZero::get));
         match self.format {
             Format::Table => table(&groups, since, until, io)?,
             Format::Csv => csv(&groups, io)?,

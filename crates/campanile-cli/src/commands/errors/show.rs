@@ -45,7 +45,7 @@ impl Show {
     pub(super) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
         let asked = self.which.asked(None, io.now)?;
         let reader = settings.reader()?;
-        let (groups, damaged) = groups(&reader, &asked, None)?;
+        let (groups, damaged) = groups(&reader, &asked)?;
         let group = self.chosen(groups)?;
         let (since, until) = (
             asked.since.unwrap_or(group.first_at),

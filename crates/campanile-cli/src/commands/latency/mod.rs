@@ -67,6 +67,7 @@ pub(crate) struct Latency {
 
 impl Latency {
     pub(crate) fn run(self, settings: &Settings, io: &mut Io<'_>) -> Result<(), Fault> {
+        self.fits()?;
         let asked = self
             .which
             .asked(Some(Timestamp(io.now.0 - DAY_US)), io.now)?;
@@ -94,6 +95,22 @@ impl Latency {
             Format::Csv => csv(&measured, &self.by, io)?,
         }
         Fault::damaged(damaged)
+    }
+
+    /// Nothing that was asked for is left out without a word.
+    fn fits(&self) -> Result<(), Fault> {
+        let is_table = matches!(self.format, Format::Table);
+        if self.histogram && (!is_table || self.compare.is_some()) {
+            return Err(Fault::usage(
+                "--histogram draws a table of one time: leave out --format and --compare",
+            ));
+        }
+        if self.compare.is_some() && matches!(self.format, Format::Csv) {
+            return Err(Fault::usage(
+                "--compare has no CSV: use --format json, or none",
+            ));
+        }
+        Ok(())
     }
 
     fn table(

@@ -136,8 +136,8 @@ impl<'a> Page<'a> {
             Some(time.since),
             time.until,
         )?;
-        let (errors, damaged) = errors::groups(reader, &found.asked, None)?;
-        Fault::damaged(damaged + spent.damaged)?;
+        // Damage is told once, by who has printed the page: the same rows are in all of these.
+        let (errors, _) = errors::groups(reader, &found.asked)?;
         Ok(Self {
             found,
             by,
