@@ -3,7 +3,6 @@
 //! The stream's head says what the prompt was, its delta what everything was in the end: the last value that is not
 //! null wins, field by field. The counts are disjoint already: input leaves the cache out.
 
-use crate::deltas::Deltas;
 use crate::failure;
 use crate::json::{self, count, pick};
 use crate::report::Report;
@@ -35,11 +34,15 @@ pub struct Messages {
     model: Option<Name>,
     /// The final count of the output has come.
     settled: bool,
-    deltas: Deltas,
 }
 
-/// How the events begin that nearly all are.
-const DELTA: &str = r#"{"type":"content_block_delta","#;
+/// What stands behind `"delta":` in an event as Anthropic itself writes nearly all of them; `None` where it must be read
+/// key by key.
+fn delta(message: &str) -> Option<&str> {
+    let index = message.strip_prefix(r#"{"type":"content_block_delta","index":"#)?;
+    let digits = index.bytes().take_while(u8::is_ascii_digit).count();
+    index.get(digits..)?.strip_prefix(r#","delta":"#)
+}
 
 /// Anthropic's fields, each the last one that was not null.
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,7 +122,7 @@ impl Read for Messages {
 
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
         // Nearly every event is a delta, and written in one way.
-        if let Some(delta) = self.deltas.find(DELTA, message) {
+        if let Some(delta) = delta(message) {
             return piece(delta, out);
         }
         let [kind, inner, reported, error] = pick(message, ["type", "message", "usage", "error"]);

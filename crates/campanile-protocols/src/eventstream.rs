@@ -21,7 +21,7 @@ pub(crate) struct EventStream {
 
 impl EventStream {
     /// Takes bytes; calls `take` with the `:event-type` (or `:exception-type`) and payload of each message.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], take: &mut dyn FnMut(&str, &[u8])) {
         while !bytes.is_empty() && !self.lost {
             let skip = self.skip.min(bytes.len());
             self.skip -= skip;
@@ -71,11 +71,12 @@ fn length(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_be_bytes(four)).ok()
 }
 
-fn message(bytes: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) -> Option<()> {
+fn message(bytes: &[u8], take: &mut dyn FnMut(&str, &[u8])) -> Option<()> {
     let headers_end = PRELUDE.checked_add(length(bytes, 4)?)?;
     let headers = bytes.get(PRELUDE..headers_end)?;
     let payload = bytes.get(headers_end..bytes.len().checked_sub(CHECKSUM)?)?;
-    take(event_type(headers).unwrap_or_default(), payload);
+    let name = event_type(headers).and_then(|name| std::str::from_utf8(name).ok());
+    take(name.unwrap_or_default(), payload);
     Some(())
 }
 
@@ -131,7 +132,7 @@ pub(crate) mod tests {
         let mut found = Vec::new();
         for chunk in chunks {
             stream.feed(chunk, &mut |event, data| {
-                found.push((String::from_utf8(event.to_vec()).unwrap(), data.to_vec()));
+                found.push((event.to_owned(), data.to_vec()));
             });
         }
         (found, stream.skipped())

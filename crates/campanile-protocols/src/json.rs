@@ -169,8 +169,9 @@ impl<'a> Cursor<'a> {
 /// to start than they do, is for the others.
 fn stop(bytes: &[u8]) -> Option<usize> {
     const NEAR: usize = 4;
+    let (words, tail) = bytes.as_chunks::<8>();
     let mut at = 0;
-    for word in bytes.as_chunks::<8>().0.iter().take(NEAR) {
+    for word in words.iter().take(NEAR) {
         let word = u64::from_le_bytes(*word);
         let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
         if found != 0 {
@@ -178,7 +179,11 @@ fn stop(bytes: &[u8]) -> Option<usize> {
         }
         at += 8;
     }
-    memchr2(b'"', b'\\', bytes.get(at..)?).map(|more| at + more)
+    let more = match words.len() > NEAR {
+        true => memchr2(b'"', b'\\', bytes.get(at..)?),
+        false => tail.iter().position(|byte| matches!(byte, b'"' | b'\\')),
+    };
+    more.map(|more| at + more)
 }
 
 /// One in each byte.
@@ -191,13 +196,18 @@ fn zeros(word: u64) -> u64 {
     word.wrapping_sub(EACH) & !word & (EACH << 7)
 }
 
+/// A string that nothing is escaped in.
+pub(crate) fn plain(raw: &str) -> Option<&str> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    stop(inner.as_bytes()).is_none().then_some(inner)
+}
+
 /// A string, unescaped.
 pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
-        return Some(Cow::Borrowed(inner));
+    match plain(raw) {
+        Some(text) => Some(Cow::Borrowed(text)),
+        None => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
     }
-    serde_json::from_str::<String>(raw).ok().map(Cow::Owned)
 }
 
 /// A string that is not empty.

@@ -20,7 +20,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// Takes bytes; calls `take` with each line that is complete.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], take: &mut dyn FnMut(&[u8])) {
-        while let Some(end) = memchr(b'\n', bytes) {
+        while let Some(end) = end_of_line(bytes) {
             let (line, rest) = bytes.split_at(end);
             bytes = rest.get(1..).unwrap_or_default();
             if self.kept.is_empty() && self.long.is_none() && line.len() <= MAX_LINE {
@@ -64,6 +64,14 @@ fn data(document: &[u8]) -> Vec<u8> {
     [b"data: ", document].concat()
 }
 
+/// Where the first line ends. Every second line of a stream of events is empty: that is seen without a search.
+fn end_of_line(bytes: &[u8]) -> Option<usize> {
+    match bytes.first() {
+        Some(b'\n') => Some(0),
+        _ => memchr(b'\n', bytes),
+    }
+}
+
 fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
@@ -80,7 +88,10 @@ pub(crate) struct Sse {
 
 #[derive(Default)]
 struct Event {
-    name: Vec<u8>,
+    /// The last name that was given: most events have the one that the last event had.
+    name: String,
+    /// This event has it.
+    named: bool,
     data: Vec<u8>,
 }
 
@@ -89,13 +100,13 @@ const MAX_NAME: usize = 256;
 
 impl Sse {
     /// Takes bytes; calls `take` with the name (empty where there is none) and the data of each event.
-    pub(crate) fn feed(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], take: &mut dyn FnMut(&str, &[u8])) {
         let event = &mut self.event;
         self.lines.feed(bytes, &mut |line| event.line(line, take));
     }
 
     /// Nothing more will come.
-    pub(crate) fn end(&mut self, take: &mut dyn FnMut(&[u8], &[u8])) {
+    pub(crate) fn end(&mut self, take: &mut dyn FnMut(&str, &[u8])) {
         let event = &mut self.event;
         self.lines.end(&mut |line| event.line(line, take));
         event.line(b"", take);
@@ -108,11 +119,11 @@ impl Sse {
 }
 
 impl Event {
-    fn line(&mut self, line: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) {
+    fn line(&mut self, line: &[u8], take: &mut dyn FnMut(&str, &[u8])) {
         if let Some(data) = line.strip_prefix(b"data:") {
             let data = data.strip_prefix(b" ").unwrap_or(data);
             if self.data.is_empty() && matches!(data, [b'{', .., b'}']) {
-                take(&self.name, data);
+                take(self.name(), data);
             } else if self.data.len() + data.len() <= MAX_LINE {
                 if !self.data.is_empty() {
                     self.data.push(b'\n');
@@ -121,17 +132,26 @@ impl Event {
             }
         } else if line.is_empty() {
             if !self.data.is_empty() {
-                take(&self.name, &self.data);
+                take(self.name(), &self.data);
                 self.data.clear();
             }
-            self.name.clear();
+            self.named = false;
         } else if let Some(name) = line.strip_prefix(b"event:") {
             let name = name.strip_prefix(b" ").unwrap_or(name);
-            self.name.clear();
-            self.name
-                .extend_from_slice(name.get(..MAX_NAME).unwrap_or(name));
+            if self.name.as_bytes() != name {
+                let name = name.get(..MAX_NAME).unwrap_or(name);
+                self.name = String::from_utf8_lossy(name).into_owned();
+            }
+            self.named = true;
         }
         // `id:`, `retry:` and comments say nothing of usage.
+    }
+
+    fn name(&self) -> &str {
+        match self.named {
+            true => &self.name,
+            false => "",
+        }
     }
 }
 
@@ -142,9 +162,8 @@ mod tests {
     fn events(chunks: &[&[u8]]) -> Vec<(String, String)> {
         let mut sse = Sse::default();
         let mut found = Vec::new();
-        let mut take = |name: &[u8], data: &[u8]| {
-            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            found.push((text(name), text(data)));
+        let mut take = |name: &str, data: &[u8]| {
+            found.push((name.to_owned(), String::from_utf8(data.to_vec()).unwrap()));
         };
         for chunk in chunks {
             sse.feed(chunk, &mut take);

@@ -68,7 +68,22 @@ enum Class {
     Foreign,
 }
 
+/// The class of each byte: looked up, for a text's bytes follow no order that a processor could guess.
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Mark; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = class_of(byte as u8);
+        byte += 1;
+    }
+    classes
+};
+
 fn class(byte: u8) -> Class {
+    CLASSES[usize::from(byte)]
+}
+
+const fn class_of(byte: u8) -> Class {
     match byte {
         b'a'..=b'z' | b'A'..=b'Z' => Class::Letter,
         b'0'..=b'9' => Class::Digit,

@@ -198,29 +198,29 @@ impl Framing {
         Some((framing, rest))
     }
 
-    fn feed(&mut self, bytes: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) {
+    fn feed(&mut self, bytes: &[u8], take: &mut dyn FnMut(&str, &[u8])) {
         match self {
             Framing::Open => {}
-            Framing::Documents(documents) => documents.feed(bytes, &mut |data| take(b"", data)),
+            Framing::Documents(documents) => documents.feed(bytes, &mut |data| take("", data)),
             Framing::Sse(sse) => sse.feed(bytes, take),
             Framing::EventStream(stream) => stream.feed(bytes, take),
         }
     }
 
-    fn end(&mut self, take: &mut dyn FnMut(&[u8], &[u8])) {
+    fn end(&mut self, take: &mut dyn FnMut(&str, &[u8])) {
         match self {
             Framing::Open | Framing::EventStream(_) => {}
-            Framing::Documents(documents) => documents.end(&mut |data| take(b"", data)),
+            Framing::Documents(documents) => documents.end(&mut |data| take("", data)),
             Framing::Sse(sse) => sse.end(take),
         }
     }
 }
 
 impl State {
-    fn message<R: Read>(&mut self, reader: &mut R, event: &[u8], data: &[u8], noted: &mut Noted) {
-        let (event, data) = (text(event), text(data));
+    fn message<R: Read>(&mut self, reader: &mut R, event: &str, data: &[u8], noted: &mut Noted) {
+        let data = text(data);
         self.reading(reader, noted, |reader, out| {
-            reader.message(&event, &data, out);
+            reader.message(event, &data, out);
         });
     }
 
@@ -333,6 +333,9 @@ impl Out<'_> {
 
     /// A delta of text, as a raw JSON string: unescaped only where somebody keeps it.
     pub(crate) fn delta_raw(&mut self, raw: &str) {
+        if let Some(text) = crate::json::plain(raw) {
+            return self.delta(text);
+        }
         self.made(weigh::json(raw).delta(self.state.sends_tokens));
         self.piece();
         if self.state.keep_text
@@ -365,6 +368,9 @@ impl Out<'_> {
 
     /// The first sign of an answer: the prompt has been read, and is billed.
     pub(crate) fn begun(&mut self) {
+        if self.state.prompt.is_none() {
+            return;
+        }
         let reported = self.state.report.totals.input_tokens.is_some();
         if let Some(prompt) = self.state.prompt.take().filter(|_| !reported) {
             self.noted.usage(Meter::InputTokens, prompt);
