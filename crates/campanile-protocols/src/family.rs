@@ -1,7 +1,7 @@
 //! Which decoder reads what: by the endpoint's name or path, else [by the shape](by_shape) of the first message.
 
 use crate::wire::{Decoder, Out, Read};
-use crate::{Inclusive, json};
+use crate::{Inclusive, RequestFacts, json};
 use crate::{anthropic, bedrock, cartesia, cohere, deepgram, gemini, local, openai, speech};
 use campanile_core::{Decode, Name};
 
@@ -204,6 +204,17 @@ impl Family {
             .into_iter()
             .find(|(word, _)| name.contains(word))
             .map(|(_, family)| family)
+    }
+
+    /// What the body of a request to this family says.
+    #[must_use]
+    pub fn request(self, body: &[u8]) -> RequestFacts {
+        match self {
+            Family::Responses => RequestFacts::responses(body),
+            Family::Anthropic => RequestFacts::anthropic(body),
+            Family::Gemini => RequestFacts::gemini(body),
+            _ => RequestFacts::read(body),
+        }
     }
 
     /// A decoder of this family, for that provider.

@@ -175,11 +175,12 @@ impl Reading {
 
 /// What the request allowed is the most that was made, where something was seen and nothing reported.
 fn limit(record: &Record, tally: &Tally) {
-    const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
     let seen = tally.snapshot().get(Meter::OutputTokens);
-    let most = LIMITS
-        .iter()
-        .find_map(|limit| record.request.get(*limit)?.as_u64());
+    let body = serde_json::to_vec(&record.request).unwrap_or_default();
+    let most = family(record)
+        .unwrap_or(Family::Chat)
+        .request(&body)
+        .most_output;
     if let (Some(_), Some(most)) = (seen, most) {
         let within = Count {
             at_least: 0,
@@ -193,6 +194,13 @@ fn limit(record: &Record, tally: &Tally) {
 /// The headers of spoken audio that say for how many characters it is billed: ElevenLabs, Amazon Polly.
 const BILLS: [&str; 2] = ["character-cost", "x-amzn-requestcharacters"];
 
+/// The family of a record: what its endpoint is named, or else the path that was asked for.
+fn family(record: &Record) -> Option<Family> {
+    let path = record.request.get("path").and_then(|path| path.as_str());
+    Family::of(&record.provider, &record.endpoint)
+        .or_else(|| Family::of(&record.provider, path.unwrap_or_default()))
+}
+
 /// The decoder for a record, with the headers that count.
 fn decoder(record: &Record) -> Box<dyn Reports> {
     let headers = || {
@@ -202,10 +210,7 @@ fn decoder(record: &Record) -> Box<dyn Reports> {
             .map(|(name, value)| (name.as_str(), value.as_str().unwrap_or("")))
     };
     let provider = record.provider.as_str();
-    let path = record.request.get("path").and_then(|path| path.as_str());
-    let family = Family::of(provider, &record.endpoint)
-        .or_else(|| Family::of(provider, path.unwrap_or_default()));
-    match family {
+    match family(record) {
         Some(Family::Bedrock) => {
             let decoder = bedrock::Decoder::new().headers(headers());
             Box::new(named(decoder, provider))
@@ -269,6 +274,17 @@ mod tests {
 
         assert_eq!(read(&cut).output_tokens, None);
         assert_eq!((output.at_least, output.at_most), (2, Some(3)));
+    }
+
+    #[test]
+    fn a_limit_holds_for_each_choice_that_was_asked_for() {
+        let cut = record(
+            r#"{"provider":"openai","endpoint":"openai.chat.completions","transport":"sse","status":200,"request":{"max_tokens":3,"n":2},"body":"data: {\"model\":\"o3\",\"choices\":[{\"delta\":{\"content\":\"Hello\"}}]}\n\n"}"#,
+        );
+
+        let output = decode(&cut).usage.get(Meter::OutputTokens).unwrap();
+
+        assert_eq!((output.at_least, output.at_most), (1, Some(6)));
     }
 
     #[test]

@@ -223,11 +223,7 @@ impl Weight {
     }
 }
 
-/// Makers whose tokenizers cut finer than the others': a tenth more.
-pub(crate) fn cuts_fine(model: &str) -> bool {
-    model.contains("claude")
-}
-
+/// A tenth more at most, for a tokenizer that cuts fine.
 pub(crate) fn finer(made: Made) -> Made {
     Made {
         most: made.most.map(|most| most.saturating_add(most / 10)),
@@ -266,8 +262,30 @@ pub(crate) fn sends_tokens(provider: &str) -> bool {
     ONE_TOKEN.contains(&provider)
 }
 
+/// What the name of a model says of how its tokens compare with what is seen of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Habits {
+    /// It may think what no stream shows, and bill it.
+    pub(crate) thinks_in_secret: bool,
+    /// Of its thoughts a summary is shown.
+    pub(crate) sums_up_thoughts: bool,
+    /// Its tokenizer cuts finer than others': see [`finer`].
+    pub(crate) cuts_fine: bool,
+}
+
+impl Habits {
+    pub(crate) fn of(model: &str) -> Self {
+        let claude = model.contains("claude");
+        Self {
+            thinks_in_secret: thinks_in_secret(model),
+            sums_up_thoughts: claude,
+            cuts_fine: claude,
+        }
+    }
+}
+
 /// Whether a model of that name may think what no stream shows, and bill it.
-pub(crate) fn thinks_in_secret(model: &str) -> bool {
+fn thinks_in_secret(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     let major = |family: &str| {
         let rest = name.strip_prefix(family)?;

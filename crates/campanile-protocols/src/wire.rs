@@ -5,7 +5,7 @@ use crate::eventstream::EventStream;
 use crate::lines::Sse;
 use crate::report::{Inclusive, Report};
 use crate::request::RequestFacts;
-use crate::weigh;
+use crate::weigh::{self, Habits};
 use campanile_core::{Count, Decode, Failure, Frame, Meter, Moment, Name, Noted};
 use std::borrow::Cow;
 
@@ -55,12 +55,10 @@ pub(crate) struct State {
     left_out: u64,
     /// Each delta of this provider's is one token.
     sends_tokens: bool,
-    /// The model may think what is not shown.
-    secretive: bool,
+    /// How the model's tokens compare with what is seen of them.
+    habits: Habits,
     /// The prompt's bounds once the reply has begun, where the request is known.
     prompt: Option<Count>,
-    /// Its tokens are small.
-    cuts_fine: bool,
 }
 
 #[derive(Default)]
@@ -110,9 +108,8 @@ impl<R: Read> Decoder<R> {
                 identified: false,
                 left_out: 0,
                 sends_tokens: weigh::sends_tokens(R::PROVIDER),
-                secretive: false,
+                habits: Habits::default(),
                 prompt: None,
-                cuts_fine: false,
             },
         }
     }
@@ -359,8 +356,7 @@ impl Out<'_> {
 
     /// A thought: some providers show all of it, some a summary.
     pub(crate) fn thought(&mut self, raw: &str) {
-        let model = self.state.report.totals.model.as_deref();
-        match model.is_some_and(|model| model.contains("claude")) {
+        match self.state.habits.sums_up_thoughts {
             true => self.hidden(),
             false => self.unspoken(raw),
         }
@@ -379,9 +375,9 @@ impl Out<'_> {
 
     fn made(&mut self, mut made: campanile_core::Made) {
         self.begun();
-        if self.state.secretive {
+        if self.state.habits.thinks_in_secret {
             made.most = None;
-        } else if self.state.cuts_fine {
+        } else if self.state.habits.cuts_fine {
             made = weigh::finer(made);
         }
         self.noted.made(made);
@@ -421,8 +417,7 @@ impl Out<'_> {
         let known = &mut self.state.report.totals.model;
         if known.is_none() && model.len() <= MAX_MODEL {
             *known = Some(model.to_owned());
-            self.state.secretive = weigh::thinks_in_secret(model);
-            self.state.cuts_fine = weigh::cuts_fine(model);
+            self.state.habits = Habits::of(model);
             if let Some(name) = Name::outside(model) {
                 self.noted.served().model = Some(name);
             }

@@ -10,17 +10,17 @@ pub(crate) fn usage(raw: &str, provider: &str) -> Report {
     // One pass: some servers report in every chunk.
     let fields = pick(raw, KEYS);
     let [prompt, input, completion, output, total, fields @ ..] = fields;
-    let [heard, of_prompt, fields @ ..] = fields;
+    let [seconds_heard, prompt_seconds, fields @ ..] = fields;
     let [i, i2, i3, i4, o, o2, o3, o4, elsewhere @ ..] = fields;
     report.totals.input_tokens = one(&[prompt, input]);
     report.totals.output_tokens = one(&[completion, output]);
     cache(elsewhere, &mut report);
     details(i.or(i2).or(i3).or(i4), o.or(o2).or(o3).or(o4), &mut report);
-    seconds([heard, of_prompt], &mut report);
+    seconds([seconds_heard, prompt_seconds], &mut report);
     let total = total.and_then(count);
     beside(
         prompt.is_some(),
-        of_prompt.is_some(),
+        prompt_seconds.is_some(),
         total,
         provider,
         &mut report,
@@ -123,7 +123,7 @@ fn cache(elsewhere: [Option<&str>; 8], report: &mut Report) {
 }
 
 /// Adds what the provider counts beside the whole instead of inside it: the total tells.
-fn beside(chat: bool, heard: bool, total: Option<u64>, provider: &str, report: &mut Report) {
+fn beside(chat: bool, says_seconds: bool, total: Option<u64>, provider: &str, report: &mut Report) {
     let totals = &mut report.totals;
     let (Some(input), Some(output)) = (totals.input_tokens, totals.output_tokens) else {
         return;
@@ -135,7 +135,7 @@ fn beside(chat: bool, heard: bool, total: Option<u64>, provider: &str, report: &
         totals.output_tokens = Some(output.saturating_add(reasoning));
     }
     let audio = totals.audio_input_tokens.unwrap_or(0);
-    if audio > 0 && (provider == "mistral" || (adds_up(audio) && heard)) {
+    if audio > 0 && (provider == "mistral" || (adds_up(audio) && says_seconds)) {
         totals.input_tokens = Some(input.saturating_add(audio));
     }
 }
