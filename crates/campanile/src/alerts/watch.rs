@@ -2,7 +2,8 @@
 
 use super::budget::{Budget, Due, Standing};
 use super::courier::{Courier, InLedger, LEASE_US, Step};
-use super::rule::{Rule, Rules};
+use super::rule::Rule;
+use super::rules::Rules;
 use super::spent::Sums;
 use super::webhook::Webhook;
 use campanile_core::{AlertEvent, Intake, Name, Timestamp};
