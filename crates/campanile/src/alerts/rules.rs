@@ -133,6 +133,8 @@ fn waiting(
     let turns = reader.latency(&since(rule.window, now))?.turns.user_to_bot;
     let slow = turns
         .quantile(950)
+        // Of fewer than twenty it is the longest, by nearest rank.
+        .or(turns.most_us())
         .filter(|p95| *p95 > bound && turns.count() >= rule.at_least.max(1));
     Ok(slow.map(|p95| (None, millis(p95))).into_iter().collect())
 }

@@ -200,6 +200,29 @@ fn users_that_wait_are_told() {
 }
 
 #[test]
+fn few_turns_judge_where_a_rule_says_so() {
+    let (_dir, path) = folder();
+    let ledger = ledger(&path);
+    let session = SessionId::new("call-7").unwrap();
+    for (n, seconds) in [(1, 1), (2, 3), (3, 1)] {
+        let mut turn = TurnEvent::new(session.clone(), n, ago(100));
+        turn.user_to_bot = Some(Span(seconds * 1_000_000_000));
+        ledger.record(&Event::Turn(Box::new(turn)));
+    }
+    assert!(ledger.flush(SOON));
+    let watch = |at_least: u32| {
+        let rule = format!("[[rule]]\np95_user_to_bot = \"2s\"\nat_least = {at_least}");
+        watch(&path, &rule)
+    };
+
+    assert!(told(&mut watch(4), NOW).is_empty());
+    assert_eq!(
+        told(&mut watch(3), NOW),
+        ["rule:p95_user_to_bot: p95 from user to bot 3000ms, above 2000ms, in 5m"]
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_rule_is_told_in_one_line() {
     for (rule, told) in [
         ("stage = \"llm\"", "it has one condition of"),
