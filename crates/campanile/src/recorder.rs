@@ -9,9 +9,9 @@ use crate::seal::Sealer;
 use crate::summary::Summary;
 use crate::waste::{self, Later, Learnt};
 use campanile_core::{
-    Attempt, CALL_REV, CallEvent, CallId, Content, Cost, Event, FieldValue, Handed, Intake, Level,
-    LogEvent, LossEvent, Name, Outcome, Reason, Record, Redactions, Session, SessionEvent, Span,
-    Stats, Tick, Turn, TurnEvent, Usage, UsageEvent, Waste, Wasted,
+    Attempt, CALL_REV, CallEvent, CallId, Content, Cost, Event, FieldValue, Handed, Hold, Intake,
+    Level, LogEvent, LossEvent, Name, Outcome, Reason, Record, Redactions, Session, SessionEvent,
+    Span, Stats, Tick, Turn, TurnEvent, Usage, UsageEvent, Waste, Wasted,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -45,6 +45,8 @@ struct State {
     turns: Vec<(Turn, Tick)>,
     summary: Summary,
     own: Own,
+    /// What is held for calls that are counted, and what they cost.
+    held: Vec<(Hold, Cost)>,
     later: Later,
     /// Models without a price that were told.
     unpriced: HashSet<(Name, Name)>,
@@ -68,6 +70,7 @@ impl Recorder {
             turns: Vec::new(),
             summary,
             own,
+            held: Vec::new(),
             later: Later::default(),
             unpriced: HashSet::new(),
         };
@@ -172,6 +175,7 @@ impl Recorder {
             for handed in handed.drain(..) {
                 self.seal(state, handed);
             }
+            self.settle(state);
         }
         state.handed = handed;
     }
@@ -229,7 +233,10 @@ impl Recorder {
         }
         state.summary.call(&call);
         count_own(&mut state.own, &record, &call);
-        self.settle(state, &record, &call);
+        for hold in record.take_holds() {
+            let cost = call.cost.clone().unwrap_or_else(Cost::nothing);
+            state.held.push((hold, cost));
+        }
         let unpriced: Vec<_> = call.attempts.iter().filter_map(without_price).collect();
         self.outlets.give(&Event::Call(Box::new(call)));
         for (provider, model) in unpriced {
@@ -266,17 +273,16 @@ impl Recorder {
         self.outlets.give(&Event::Usage(Box::new(event)));
     }
 
-    /// Gives back what was held for a call, now that it is counted.
-    fn settle(&self, state: &mut State, record: &Record, call: &CallEvent) {
-        let holds = record.take_holds();
-        if holds.is_empty() {
+    /// Gives back what was held for calls, now that gates know what they cost: for all that ended since the last time, since gates
+    /// are told of whole windows.
+    fn settle(&self, state: &mut State) {
+        if state.held.is_empty() {
             return;
         }
         let (now, tick) = (self.intake.clock().now(), self.intake.clock().tick());
         state.own.tell_gates(now, tick, true);
-        let nothing = Cost::nothing();
-        for hold in holds {
-            hold.settle(call.cost.as_ref().unwrap_or(&nothing));
+        for (hold, cost) in state.held.drain(..) {
+            hold.settle(&cost);
         }
     }
 
