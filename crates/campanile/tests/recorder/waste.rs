@@ -59,9 +59,26 @@ fn speaker(
     )
 }
 
-async fn speak(monitor: &Monitor, turn: &Turn, seconds: usize) {
-    let reply = speaker(monitor, seconds).oneshot(Say(turn.clone())).await;
-    assert_eq!(reply.unwrap().count().await, seconds);
+/// A reply that has begun.
+async fn begin(
+    bench: &Bench,
+    turn: &Turn,
+    seconds: usize,
+) -> impl Stream<Item = Result<Second, tower::BoxError>> {
+    let stage = speaker(&bench.monitor, seconds);
+    stage.oneshot(Say(turn.clone())).await.unwrap()
+}
+
+/// A reply from its beginning to its end.
+async fn speak(bench: &Bench, turn: &Turn, seconds: usize) {
+    assert_eq!(begin(bench, turn, seconds).await.count().await, seconds);
+}
+
+/// A turn of a monitor that knows what a character costs.
+fn turn() -> (Bench, Turn) {
+    let bench = bench(|builder| builder.prices(cent));
+    let turn = bench.monitor.session().turn();
+    (bench, turn)
 }
 
 fn wasted(bench: &Bench) -> Value {
@@ -78,9 +95,9 @@ async fn speech_that_was_made_and_not_played_is_wasted() {
     let bench = bench(|builder| builder.prices(cent));
     let session = bench.monitor.session();
     let turn = session.turn();
-    speak(&bench.monitor, &turn, 2).await;
+    speak(&bench, &turn, 2).await;
     bench.hand.moves(Duration::from_millis(1));
-    speak(&bench.monitor, &turn, 4).await;
+    speak(&bench, &turn, 4).await;
 
     turn.played(Duration::from_secs(3));
     turn.interrupt("barge_in");
@@ -107,9 +124,8 @@ async fn speech_that_was_made_and_not_played_is_wasted() {
 
 #[tokio::test]
 async fn speech_that_was_played_is_not_wasted() {
-    let bench = bench(|builder| builder.prices(cent));
-    let turn = bench.monitor.session().turn();
-    speak(&bench.monitor, &turn, 2).await;
+    let (bench, turn) = turn();
+    speak(&bench, &turn, 2).await;
 
     turn.played(Duration::from_millis(2_040));
     turn.end();
@@ -120,12 +136,8 @@ async fn speech_that_was_played_is_not_wasted() {
 
 #[tokio::test(start_paused = true)]
 async fn of_a_reply_that_was_cut_and_played_as_far_as_it_came_more_may_be_wasted() {
-    let bench = bench(|builder| builder.prices(cent));
-    let turn = bench.monitor.session().turn();
-    let mut reply = speaker(&bench.monitor, 6)
-        .oneshot(Say(turn.clone()))
-        .await
-        .unwrap();
+    let (bench, turn) = turn();
+    let mut reply = begin(&bench, &turn, 6).await;
     reply.next().await.unwrap().unwrap();
 
     turn.played(Duration::from_secs(1));
@@ -138,16 +150,12 @@ async fn of_a_reply_that_was_cut_and_played_as_far_as_it_came_more_may_be_wasted
 
 #[tokio::test]
 async fn a_guess_that_was_wrong_is_wasted_also_what_it_still_makes() {
-    let bench = bench(|builder| builder.prices(cent));
-    let turn = bench.monitor.session().turn();
+    let (bench, turn) = turn();
     let (right, wrong) = (turn.guess(), turn.guess());
-    speak(&bench.monitor, &right, 1).await;
-    speak(&bench.monitor, &wrong, 1).await;
+    speak(&bench, &right, 1).await;
+    speak(&bench, &wrong, 1).await;
     bench.monitor.seal();
-    let open = speaker(&bench.monitor, 1)
-        .oneshot(Say(wrong.clone()))
-        .await
-        .unwrap();
+    let open = begin(&bench, &wrong, 1).await;
 
     wrong.discard();
     drop(right);
@@ -168,7 +176,7 @@ async fn a_turn_ends_with_its_last_handle_though_its_calls_may_be_waste() {
     let bench = bench(|builder| builder.prices(cent));
     let session = bench.monitor.session();
     let turn = session.turn();
-    speak(&bench.monitor, &turn.guess(), 1).await;
+    speak(&bench, &turn.guess(), 1).await;
     bench.monitor.seal();
 
     drop(turn);
@@ -178,12 +186,8 @@ async fn a_turn_ends_with_its_last_handle_though_its_calls_may_be_waste() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_learnt_holds_for_a_reply_that_is_read_on() {
-    let bench = bench(|builder| builder.prices(cent));
-    let turn = bench.monitor.session().turn();
-    let mut reply = speaker(&bench.monitor, 6)
-        .oneshot(Say(turn.clone()))
-        .await
-        .unwrap();
+    let (bench, turn) = turn();
+    let mut reply = begin(&bench, &turn, 6).await;
     for _ in 0..3 {
         reply.next().await.unwrap().unwrap();
     }
