@@ -171,6 +171,29 @@ fn a_report_of_whole_months_opens_no_archive() {
 }
 
 #[test]
+fn hours_of_an_archived_month_are_not_summed_anew_from_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("campanile.db");
+    let ledger = open(&path);
+    fill(&ledger);
+    assert!(ledger.close(SOON));
+    let query = Query::default().by([Dimension::Day]);
+    let report = || format!("{:?}", Reader::open(&path).unwrap().report(&query).unwrap());
+    let before = report();
+    archive(&path, NOW, NOW).unwrap();
+    // As a new version of the tables does.
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute("DELETE FROM slice", []).unwrap();
+    drop(conn);
+
+    assert!(open(&path).close(SOON));
+
+    let stats = Reader::open(&path).unwrap().stats().unwrap();
+    assert_eq!(stats.summed_calls, stats.calls, "the others are");
+    assert_eq!(report(), before);
+}
+
+#[test]
 fn what_is_older_than_an_archive_is_refused_and_what_is_younger_counts_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("campanile.db");

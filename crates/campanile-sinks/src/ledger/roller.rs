@@ -15,7 +15,7 @@ use super::{
     reader::{RawCall, RawPart, connect, scan},
     slice::SliceSums,
     span::{END, HOUR_US, Span, first_id, hour_of, millis_of},
-    store::{Claim, Job, Visit},
+    store::{Claim, Job, Visit, archived_until},
     visit::block_of,
     writer::instant,
 };
@@ -156,7 +156,7 @@ impl Roller {
         self.conn.as_ref().ok_or(Stop::Trouble)
     }
 
-    /// What may be summed, hour by hour.
+    /// What may be summed, hour by hour. What is archived is not: its sums were built before, or are read there.
     fn runs(&self, now: i64, closing: bool) -> Result<Vec<Run>, Stop> {
         let conn = self.conn()?;
         let view = conn.unchecked_transaction()?;
@@ -172,6 +172,7 @@ impl Roller {
                 .collect()
         };
         let recent = self.shared.lock().recent_hours(RECENT);
+        let archived_until = archived_until(&view)?;
         let hours = spans("SELECT hour, low, high FROM hour ORDER BY hour")?;
         let slices = spans("SELECT hour, low, high FROM slice ORDER BY hour, low")?;
         let open: BTreeSet<i64> = view
@@ -182,7 +183,7 @@ impl Roller {
         let mut runs = Vec::new();
         for (hour, mut span) in hours
             .into_iter()
-            .filter(|(hour, _)| !self.damaged.contains(hour))
+            .filter(|(hour, _)| *hour >= archived_until && !self.damaged.contains(hour))
         {
             let ends = hour.saturating_add(1).saturating_mul(HOUR_US);
             let ended = ends.saturating_add(GRACE.as_micros() as i64) <= now;

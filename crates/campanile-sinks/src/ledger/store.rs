@@ -15,7 +15,7 @@ mod tx;
 
 pub(crate) use amount::amount;
 pub(crate) use dead::{End, close_run};
-pub(crate) use index::{Claim, Job, Visit};
+pub(crate) use index::{Claim, Job, Visit, archived_until};
 pub(crate) use names::Dictionary;
 pub(crate) use outgoing::fold_key;
 pub(crate) use sessions::add_turn_hour;

@@ -3,7 +3,7 @@
 use super::{Store, insert::put};
 use crate::ledger::{
     schema::{Seal, Val},
-    span::Span,
+    span::{Span, hour_of},
     visit::{pack_ids, unpack_ids},
 };
 use rusqlite::{Connection, OptionalExtension};
@@ -33,10 +33,11 @@ pub(crate) struct Visit {
 /// One step.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// Says that a slice is being built. Not done where a slice has some of it.
+    /// Says that a slice is being built. Not done where a slice has some of it, and where the hour is archived.
     Claim(Claim),
     Visits(Vec<Visit>),
-    /// Fills in the sums. Not done where something was written about one of the calls since it was claimed.
+    /// Fills in the sums. Not done where something was written about one of the calls since it was claimed, and where the
+    /// hour was archived: the calls may have been gone when they were summed.
     Fill {
         claim: Claim,
         sums: Vec<u8>,
@@ -67,6 +68,15 @@ impl Store {
     }
 }
 
+/// The first hour whose calls are neither in an archive nor on their way there: what is still in the tables of an earlier
+/// one is not all that it had.
+pub(crate) fn archived_until(conn: &Connection) -> rusqlite::Result<i64> {
+    let until: Option<i64> = conn
+        .prepare_cached("SELECT max(until) FROM archive")?
+        .query_row([], |row| row.get(0))?;
+    Ok(until.map_or(i64::MIN, hour_of))
+}
+
 fn take(conn: &Connection, claim: &Claim) -> rusqlite::Result<bool> {
     let Claim {
         id,
@@ -79,7 +89,7 @@ fn take(conn: &Connection, claim: &Claim) -> rusqlite::Result<bool> {
     let taken = conn
         .prepare_cached("SELECT 1 FROM slice WHERE hour = ?1 AND low < ?3 AND high > ?2")?
         .exists([hour, span.low, span.high])?;
-    if taken {
+    if taken || hour < archived_until(conn)? {
         return Ok(false);
     }
     let statement = "INSERT INTO slice VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -94,6 +104,9 @@ fn take(conn: &Connection, claim: &Claim) -> rusqlite::Result<bool> {
 }
 
 fn fill(conn: &Connection, claim: &Claim, sums: &[u8], times: &[u8]) -> rusqlite::Result<bool> {
+    if claim.hour < archived_until(conn)? {
+        return Ok(false);
+    }
     let (sums, times) = (Val::Blob(sums), Val::Blob(times));
     let crc = Seal::default().of(&row(claim, sums, times));
     let filled = conn
@@ -148,4 +161,33 @@ fn index(conn: &Connection, visits: &[Visit]) -> rusqlite::Result<()> {
         put(&mut insert, &mut seal, &row)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Durability, schema};
+
+    #[test]
+    fn a_slice_of_an_hour_that_was_archived_meanwhile_stays_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = schema::open(&dir.path().join("campanile.db"), Durability::Fast).unwrap();
+        let mut store = Store::new(conn, 1, Durability::Fast);
+        let span = Span { low: 0, high: 9 };
+        let [claim, other] = [1, 2].map(|id| Claim {
+            id,
+            hour: id,
+            span,
+            made_at: 0,
+        });
+        assert!(store.job(&Job::Claim(claim)).unwrap());
+
+        let month = "INSERT INTO archive VALUES('1970-01', 0, 2678400000000, '', 0, 0, 0)";
+        store.conn.execute(month, []).unwrap();
+
+        let (sums, times) = (Vec::new(), Vec::new());
+        let fill = Job::Fill { claim, sums, times };
+        assert!(!store.job(&fill).unwrap());
+        assert!(!store.job(&Job::Claim(other)).unwrap());
+    }
 }
