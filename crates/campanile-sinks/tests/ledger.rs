@@ -319,6 +319,34 @@ fn a_session_is_read_back_with_its_turns_and_calls() {
 }
 
 #[test]
+fn keys_that_read_the_same_are_one_row_with_all_its_calls() {
+    let (_dir, path) = folder();
+    let ledger = open(&path);
+    for (id, labels) in [
+        (1, vec![]),
+        (2, vec![("tenant", "".into())]),
+        (3, vec![("tenant", "acme".into())]),
+    ] {
+        let mut call = call(id, vec![attempt(1, 5, "0.25")]);
+        call.labels = labels;
+        record(&ledger, call);
+    }
+    assert!(ledger.flush(SOON));
+
+    let reader = Reader::open(&path).unwrap();
+    let query = Query::default().by([Dimension::Label]).label("tenant");
+    let (report, latency) = (reader.report(&query), reader.latency(&query));
+
+    let sums = report.unwrap().rows.into_iter();
+    let sums: Vec<_> = sums.map(|row| (row.keys[0].clone(), row.calls)).collect();
+    assert_eq!(sums, [(String::new(), 2), ("acme".to_owned(), 1)]);
+    let latency = latency.unwrap();
+    let times = latency.rows.into_iter();
+    let times: Vec<_> = times.map(|row| (row.keys[0].clone(), row.calls)).collect();
+    assert_eq!((times, latency.total.calls), (sums, 3));
+}
+
+#[test]
 fn a_replay_changes_nothing() {
     let (_dir, path) = folder();
     let ledger = open(&path);

@@ -6,6 +6,7 @@ mod census;
 mod errors;
 mod failed;
 mod fold;
+mod grouped;
 mod latency;
 mod plan;
 mod query;

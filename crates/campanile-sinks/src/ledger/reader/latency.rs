@@ -1,13 +1,14 @@
 //! How long calls and turns took.
 
 use super::{
+    grouped::{Absorb, Grouped, Keyed},
     plan::{Plan, Tally},
-    query::{Dimension, Filter, Key, Query, Words, key_texts},
+    query::{Dimension, Filter, Query},
 };
 use crate::ledger::{
     Sketch,
     codec::Unpack,
-    place::{Groups, Place, Times},
+    place::{Place, Times},
     row::TurnDetail,
     schema::{SUMMED, Seal},
     span::{HOUR_US, hour_of},
@@ -79,7 +80,7 @@ impl From<TurnSum> for TurnLatency {
 }
 
 impl LatencyRow {
-    fn of(keys: Vec<String>, (calls, times): &(u64, Times)) -> Self {
+    fn of(keys: Vec<String>, Timed { calls, times }: &Timed) -> Self {
         Self {
             keys,
             calls: *calls,
@@ -90,19 +91,21 @@ impl LatencyRow {
     }
 }
 
-struct Spent<'a> {
-    filter: &'a Filter<'a>,
-    words: Words,
-    groups: Groups<Key, (u64, Times)>,
+/// Calls that are over, and where their times went.
+#[derive(Debug, Default)]
+struct Timed {
+    calls: u64,
+    times: Times,
 }
 
-impl Spent<'_> {
-    fn of(&mut self, place: &Place<'_>) -> &mut (u64, Times) {
-        self.groups.of(&self.filter.key(place, &mut self.words))
+impl Absorb for Timed {
+    fn absorb(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.times.absorb(&other.times);
     }
 }
 
-impl Tally for Spent<'_> {
+impl Tally for Keyed<'_, Timed> {
     const TIMES: bool = true;
 
     fn part(&mut self, _place: &Place<'_>, _part: Portion<'_>) {}
@@ -111,10 +114,10 @@ impl Tally for Spent<'_> {
         if place.outcome.is_none() {
             return;
         }
-        let (calls, times) = self.of(place);
-        *calls += 1;
+        let row = self.of(place);
+        row.calls += 1;
         if let Some(timing) = timing {
-            times.call(timing);
+            row.times.call(timing);
         }
     }
 
@@ -122,16 +125,16 @@ impl Tally for Spent<'_> {
         if sum.calls == 0 {
             return;
         }
-        let (calls, times) = self.of(place);
-        *calls += sum.calls;
-        times.absorb(more);
+        let row = self.of(place);
+        row.calls += sum.calls;
+        row.times.absorb(more);
     }
 }
 
-/// Times that are not all: by the texts of their keys, so that those of several files add up.
+/// Times that are not all.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    rows: BTreeMap<Vec<String>, (u64, Times)>,
+    rows: Grouped<Timed>,
     hours: BTreeMap<i64, TurnSum>,
     pub(super) damaged: u64,
 }
@@ -142,23 +145,10 @@ impl Draft {
         let Some(filter) = Filter::of(conn, query, &names)? else {
             return Ok(Self::default());
         };
-        let mut spent = Spent {
-            filter: &filter,
-            words: Words::default(),
-            groups: Groups::default(),
-        };
+        let mut spent = Keyed::new(&filter);
         let damage = Plan::of(conn, version, query)?.run(conn, &filter, &mut spent)?;
-        let sessions = match query.by.contains(&Dimension::Session) {
-            true => Dictionary::sessions(conn)?,
-            false => Dictionary::default(),
-        };
-        let rows = spent.groups.keys.iter().zip(spent.groups.sums);
-        let rows = rows.map(|(key, sum)| {
-            let keys = key_texts(key, &query.by, &names, &sessions, &spent.words);
-            (keys, sum)
-        });
         Ok(Self {
-            rows: rows.collect(),
+            rows: spent.texts(conn, &names)?,
             hours: turn_hours(conn, version, &filter, &names)?,
             damaged: damage.calls + damage.parts,
         })
@@ -166,32 +156,20 @@ impl Draft {
 
     pub(super) fn add(&mut self, other: Self) {
         self.damaged += other.damaged;
-        for (keys, (calls, times)) in other.rows {
-            let mine = self.rows.entry(keys).or_default();
-            mine.0 += calls;
-            mine.1.absorb(&times);
-        }
+        self.rows.add(other.rows);
         for (hour, sum) in other.hours {
             self.hours.entry(hour).or_default().absorb(&sum);
         }
     }
 
     pub(super) fn end(self, query: &Query) -> Latency {
-        let mut total = (0, Times::default());
-        for (calls, times) in self.rows.values() {
-            total.0 += calls;
-            total.1.absorb(times);
-        }
         let mut turns = TurnSum::default();
         self.hours.values().for_each(|sum| turns.absorb(sum));
-        let rows = self.rows.iter().filter(|_| !query.by.is_empty());
         let hours = self.hours.into_iter();
         Latency {
             by: query.by.clone(),
-            rows: rows
-                .map(|(keys, sum)| LatencyRow::of(keys.clone(), sum))
-                .collect(),
-            total: LatencyRow::of(Vec::new(), &total),
+            total: LatencyRow::of(Vec::new(), &self.rows.total()),
+            rows: self.rows.rows(query, LatencyRow::of),
             turns: turns.into(),
             turn_hours: hours
                 .map(|(hour, sum)| (hour.saturating_mul(HOUR_US), sum.into()))

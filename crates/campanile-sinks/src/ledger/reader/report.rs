@@ -2,11 +2,12 @@
 
 use super::{
     fold::folds,
+    grouped::{Grouped, Keyed},
     plan::{Plan, Tally},
-    query::{Dimension, Filter, Key, Query, Words, key_texts},
+    query::{Dimension, Filter, Query},
 };
 use crate::ledger::{
-    place::{Groups, Place, Times},
+    place::{Place, Times},
     row::Bounds,
     store::Dictionary,
     sum::{Portion, Sum},
@@ -14,7 +15,6 @@ use crate::ledger::{
 use campanile_core::{Cost, Timing, Usage, Waste, Wasted};
 use rusqlite::Connection;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// Sums by the dimensions of a query.
 #[derive(Clone, Debug, Serialize)]
@@ -94,20 +94,7 @@ impl ReportRow {
     }
 }
 
-/// Sums by key.
-struct Sums<'a> {
-    filter: &'a Filter<'a>,
-    words: Words,
-    groups: Groups<Key, Sum>,
-}
-
-impl Sums<'_> {
-    fn of(&mut self, place: &Place<'_>) -> &mut Sum {
-        self.groups.of(&self.filter.key(place, &mut self.words))
-    }
-}
-
-impl Tally for Sums<'_> {
+impl Tally for Keyed<'_, Sum> {
     const TIMES: bool = false;
 
     fn part(&mut self, place: &Place<'_>, part: Portion<'_>) {
@@ -123,10 +110,10 @@ impl Tally for Sums<'_> {
     }
 }
 
-/// A report that is not over: sums by the texts of their keys, so that those of several files add up.
+/// A report that is not over.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    rows: BTreeMap<Vec<String>, Sum>,
+    rows: Grouped<Sum>,
     pub(super) damaged: u64,
 }
 
@@ -136,47 +123,29 @@ impl Draft {
         let Some(filter) = Filter::of(conn, query, &names)? else {
             return Ok(Self::default());
         };
-        let mut sums = Sums {
-            filter: &filter,
-            words: Words::default(),
-            groups: Groups::default(),
-        };
+        let mut sums: Keyed<'_, Sum> = Keyed::new(&filter);
         let damage = Plan::of(conn, version, query)?.run(conn, &filter, &mut sums)?;
         for fold in folds(conn)? {
             if filter.takes(&fold.place) {
-                sums.many(&fold.place, &fold.sum, &Times::default());
+                sums.of(&fold.place).absorb(&fold.sum);
             }
         }
-        let sessions = match query.by.contains(&Dimension::Session) {
-            true => Dictionary::sessions(conn)?,
-            false => Dictionary::default(),
-        };
-        let mut draft = Self {
+        Ok(Self {
+            rows: sums.texts(conn, &names)?,
             damaged: damage.calls + damage.parts,
-            ..Self::default()
-        };
-        for (key, sum) in sums.groups.keys.iter().zip(&sums.groups.sums) {
-            let keys = key_texts(key, &query.by, &names, &sessions, &sums.words);
-            draft.rows.entry(keys).or_default().absorb(sum);
-        }
-        Ok(draft)
+        })
     }
 
     pub(super) fn add(&mut self, other: Self) {
         self.damaged += other.damaged;
-        for (keys, sum) in other.rows {
-            self.rows.entry(keys).or_default().absorb(&sum);
-        }
+        self.rows.add(other.rows);
     }
 
     pub(super) fn end(self, query: &Query) -> Report {
-        let mut total = Sum::default();
-        self.rows.values().for_each(|sum| total.absorb(sum));
-        let rows = self.rows.into_iter().filter(|_| !query.by.is_empty());
         Report {
             by: query.by.clone(),
-            rows: rows.map(|(keys, sum)| ReportRow::of(keys, &sum)).collect(),
-            total: ReportRow::of(Vec::new(), &total),
+            total: ReportRow::of(Vec::new(), &self.rows.total()),
+            rows: self.rows.rows(query, ReportRow::of),
             damaged: self.damaged,
         }
     }
