@@ -18,17 +18,20 @@ pub enum LossReason {
     TooLarge,
     /// It could not be put into text.
     Encoding,
+    /// It is older than what is archived: nobody can say whether it was counted.
+    TooOld,
 }
 
 impl LossReason {
     /// Every reason.
-    pub const ALL: [LossReason; 6] = [
+    pub const ALL: [LossReason; 7] = [
         LossReason::Full,
         LossReason::IoError,
         LossReason::Panicked,
         LossReason::Closed,
         LossReason::TooLarge,
         LossReason::Encoding,
+        LossReason::TooOld,
     ];
 
     /// The name in JSON and metrics.
@@ -41,6 +44,7 @@ impl LossReason {
             LossReason::Closed => "closed",
             LossReason::TooLarge => "too_large",
             LossReason::Encoding => "encoding",
+            LossReason::TooOld => "too_old",
         }
     }
 }

@@ -4,8 +4,9 @@
 
 use campanile_core::{
     Attempt, CALL_REV, CallEvent, Clock, Content, Cost, Event, Evidence, FailureKind,
-    FailureReport, Ids, Meter, Money, Name, Outcome, Redacted, Redactions, SessionEvent, SessionId,
-    SessionTotals, Sink, Span, Timestamp, Timing, TurnEvent, Usage, UsageEvent,
+    FailureReport, Ids, LossReason, Meter, Money, Name, Outcome, Redacted, Redactions,
+    SessionEvent, SessionId, SessionTotals, Sink, Span, Timestamp, Timing, TurnEvent, Usage,
+    UsageEvent,
 };
 use campanile_sinks::ledger::{
     Appended, Courier, CourierOptions, Delivery, Dimension, Entry, Ledger, LedgerErrorKind,
@@ -221,6 +222,21 @@ fn what_is_older_than_an_archive_is_refused_and_what_is_younger_counts_once() {
         Some(Ok(vec![TooOld, TooOld, Exists, Created]))
     );
     assert_eq!(ledger.state().refused, 2);
+    let late = UsageEvent::new(
+        ids.next(days(1)),
+        CALL_REV + 1,
+        "llm".into(),
+        days(1),
+        days(1),
+        attempt(2, 9),
+    );
+    ledger.record(&Event::Usage(Box::new(late)));
+    let turn = TurnEvent::new(SessionId::new("s1").unwrap(), 1, days(1));
+    ledger.record(&Event::Turn(Box::new(turn)));
+    assert!(ledger.flush(SOON));
+    let stats = ledger.account().unwrap();
+    assert_eq!(stats.lost, [(LossReason::TooOld, 4)], "{stats}");
+    assert_eq!((stats.opened, stats.written, stats.pending), (8, 4, 0));
     let total = Reader::open(&path)
         .unwrap()
         .report(&Query::default())

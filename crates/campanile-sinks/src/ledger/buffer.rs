@@ -138,7 +138,8 @@ pub(super) struct Fold {
 pub struct LedgerState {
     /// Events that were handed over.
     pub recorded: u64,
-    /// Of these, events that are written as the durability says.
+    /// Of these, events that are written as the durability says, or of which it is settled that they are not: `skipped`,
+    /// `dropped` and `refused` ones.
     pub written: u64,
     /// Calls that were folded into sums, because memory was full.
     pub folded: u64,
@@ -146,7 +147,7 @@ pub struct LedgerState {
     pub skipped: u64,
     /// Turns and other events that sum nothing, which did not fit.
     pub dropped: u64,
-    /// Calls and usage that began before what is archived, and could not be told apart from what is there.
+    /// Calls, usage and turns that began before what is archived, and could not be told apart from what is there.
     pub refused: u64,
     /// Bytes that wait.
     pub waiting_bytes: u64,

@@ -465,14 +465,16 @@ impl Sink for Ledger {
         let state = self.state();
         let mut stats = Stats::new("ledger");
         stats.opened = state.recorded;
-        stats.written = state.written - state.dropped;
+        stats.written = state.written - state.dropped - state.refused;
         stats.pending = state.recorded - state.written;
         stats.queued_bytes = state.waiting_bytes;
         stats.degraded = state.degraded.is_some();
         stats.errors = state.errors;
-        if state.dropped > 0 {
-            stats.lost.push((LossReason::Full, state.dropped));
-        }
+        let lost = [
+            (LossReason::Full, state.dropped),
+            (LossReason::TooOld, state.refused),
+        ];
+        stats.lost = lost.into_iter().filter(|(_, events)| *events > 0).collect();
         Some(stats)
     }
 }

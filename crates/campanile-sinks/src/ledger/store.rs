@@ -44,7 +44,7 @@ pub(crate) struct Store {
     touched: Vec<i64>,
     seen_at: i64,
     durability: Durability,
-    /// Entries that came too late, since it was opened.
+    /// Events that came too late for what is archived, and were not asked for yet.
     refused: u64,
 }
 
@@ -63,7 +63,7 @@ impl Store {
         }
     }
 
-    /// Entries that came too late for what is archived, since this was asked last.
+    /// Events that came too late for what is archived, since this was asked last.
     pub(crate) fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
     }

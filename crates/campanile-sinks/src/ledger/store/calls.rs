@@ -77,7 +77,7 @@ impl Tx<'_> {
             let Some(row) = CallRow::unpack(&mut from) else {
                 return Ok(false);
             };
-            let Some(count) = from.uint().filter(|_| row.at >= self.horizon) else {
+            let Some(count) = from.uint().filter(|_| !self.is_archived(row.at)) else {
                 return Ok(false);
             };
             for _ in 0..count {

@@ -39,9 +39,9 @@ pub(super) struct Tx<'a> {
     pub(super) part_rows: Inserts<'a>,
     /// Whether any call may be in `open`.
     pub(super) any_open: bool,
-    /// What began before this is in archives, where nothing can be added.
-    pub(super) horizon: i64,
-    /// Entries that came too late for that.
+    /// What began before this is archived.
+    horizon: i64,
+    /// Events that came too late for that.
     pub(super) refused: u64,
     /// The call that was written last was in `open`.
     pub(super) was_open: bool,
@@ -95,13 +95,25 @@ impl<'a> Tx<'a> {
         })
     }
 
+    /// Whether what began then is archived, where nothing can be added.
+    pub(super) fn is_archived(&self, at: i64) -> bool {
+        at < self.horizon
+    }
+
+    /// The same, and counts the events that are refused for it.
+    fn refuses(&mut self, at: i64, events: u64) -> bool {
+        let refused = self.is_archived(at);
+        self.refused += if refused { events } else { 0 };
+        refused
+    }
+
     /// Writes one entry; says whether it was new.
     pub(super) fn entry(&mut self, kind: Kind, payload: &[u8]) -> rusqlite::Result<bool> {
         let mut from = Unpack(payload);
         let written = match kind {
             Kind::Call | Kind::Append => self.call_entry(&mut from, kind == Kind::Append),
             Kind::Usage => self.usage_entry(&mut from),
-            Kind::Turn => TurnRow::unpack(&mut from).map(|row| match row.at < self.horizon {
+            Kind::Turn => TurnRow::unpack(&mut from).map(|row| match self.refuses(row.at, 1) {
                 true => Ok(false),
                 false => self.turn(&row),
             }),
@@ -117,8 +129,7 @@ impl<'a> Tx<'a> {
 
     fn call_entry(&mut self, from: &mut Unpack<'_>, once: bool) -> Option<rusqlite::Result<bool>> {
         let row = CallRow::unpack(from)?;
-        if row.at < self.horizon {
-            self.refused += 1;
+        if self.refuses(row.at, 1) {
             return Some(Ok(false));
         }
         let created = match self.call(&row) {
@@ -153,8 +164,7 @@ impl<'a> Tx<'a> {
 
     /// Writes usage of a call that is open, or that has ended before.
     fn usage(&mut self, row: &CallRow<'_>, part: &PartRow<'_>) -> rusqlite::Result<bool> {
-        if row.at < self.horizon {
-            self.refused += 1;
+        if self.refuses(row.at, 1) {
             return Ok(false);
         }
         let id = row.id.0.to_be_bytes();
@@ -197,8 +207,7 @@ impl<'a> Tx<'a> {
 
     pub(super) fn fold(&mut self, fold: &Fold) -> rusqlite::Result<()> {
         let key = &fold.key;
-        if key.hour < self.horizon {
-            self.refused += fold.sum.calls;
+        if self.refuses(key.hour, fold.sum.calls) {
             return Ok(());
         }
         let stage = self.names.id(&key.stage)?;
