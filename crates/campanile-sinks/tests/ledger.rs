@@ -5,8 +5,8 @@
 use campanile_core::{
     AlertEvent, Attempt, CALL_REV, CallEvent, CallId, Clock, Content, Cost, Count, Event, Evidence,
     FailureKind, FailureReport, Ids, Meter, Money, Name, Outcome, Owner, Redacted, Redactions,
-    Segment, SessionEvent, SessionId, SessionTotals, Sink, Span, Timestamp, Timing, TurnEvent,
-    Usage, UsageEvent, Waste,
+    Segment, SessionEvent, SessionId, SessionTotals, Sink, Span, Tick, TimeSource, Timestamp,
+    Timing, TurnEvent, Usage, UsageEvent, Waste,
 };
 use campanile_sinks::ledger::{
     Appended, Dimension, Durability, Entry, Ledger, LedgerErrorKind, LedgerOptions, Query, Reader,
@@ -16,8 +16,11 @@ use proptest::prelude::*;
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::{Duration, UNIX_EPOCH},
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -461,6 +464,45 @@ fn what_waits_is_written_when_the_ledger_closes() {
         .filter(|name| name.ends_with(".lock"))
         .collect();
     assert_eq!(left, Vec::<String>::new());
+}
+
+/// A clock that stands still until it is set.
+struct Hand(Arc<AtomicI64>);
+
+impl TimeSource for Hand {
+    fn tick(&self) -> Tick {
+        Clock::system().tick()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Relaxed))
+    }
+}
+
+#[test]
+fn a_process_that_writes_nothing_shows_that_it_lives() {
+    let (_dir, path) = folder();
+    let hand = Arc::new(AtomicI64::new(AT));
+    let clock = Clock::new(Hand(Arc::clone(&hand)));
+    let ledger = Ledger::open(LedgerOptions::new(&path), clock).unwrap();
+    let seen = || {
+        let files = std::fs::read_dir(path.parent().unwrap()).unwrap().flatten();
+        let mut runs = files.filter(|file| file.path().extension().is_some_and(|e| e == "lock"));
+        let seen = runs.next().unwrap().metadata().unwrap().modified().unwrap();
+        seen.duration_since(UNIX_EPOCH).unwrap().as_micros() as i64
+    };
+    assert_eq!(seen(), AT);
+
+    let later = AT + 600_000_000;
+    hand.store(later, Relaxed);
+
+    // It would look by itself, but not soon.
+    let patience = Timestamp::now().after(Span(SOON.as_nanos() as u64));
+    while seen() != later && Timestamp::now() < patience {
+        assert!(ledger.flush(SOON));
+        std::thread::yield_now();
+    }
+    assert_eq!(seen(), later);
 }
 
 #[test]

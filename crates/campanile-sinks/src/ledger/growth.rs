@@ -14,9 +14,9 @@ use campanile_core::{Count, Evidence, Meter};
 const SECOND: i64 = 1_000_000;
 /// What was on its way when the checkpoint was made, or had piled up before it.
 const UNDER_WAY: i64 = SECOND;
-/// A process that writes shows once a second that it lives. After this long without a sign it is dead, or its disk has
-/// hung for as long.
-const SILENCE: i64 = 60 * SECOND;
+/// A process shows that it lives, once a second while it writes and now and then while it does not. After this long without
+/// a sign it is dead, or its disk has hung for as long.
+pub(super) const SILENCE: i64 = 60 * SECOND;
 
 /// The life of a call whose process has died, in microseconds since 1970.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How often a process that has something to write shows that it lives.
+/// How often a process that has something to write shows that it lives; one that has not does it less often.
 const BEAT_US: i64 = 1_000_000;
 
 /// The run of this process: alive as long as this is held.
@@ -70,9 +70,14 @@ impl Run {
         Ok(run)
     }
 
+    /// Whether it is time to show that this process lives.
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        now.abs_diff(self.beat_at) >= BEAT_US.unsigned_abs()
+    }
+
     /// Shows that this process lives, by the time of its file: also where the ledger cannot be written.
     pub(super) fn beat(&mut self, now: i64) {
-        if now.abs_diff(self.beat_at) < BEAT_US.unsigned_abs() {
+        if !self.is_due(now) {
             return;
         }
         self.beat_at = now;

@@ -4,6 +4,7 @@ use super::{
     Appended, LedgerError, LedgerErrorKind, LedgerOptions, LedgerTrouble, Shared,
     buffer::Batch,
     error::kind_of,
+    growth::SILENCE,
     run::{Run, file_of},
     schema,
     store::{Job, Store},
@@ -21,6 +22,10 @@ const WINDOW: Duration = Duration::from_millis(5);
 const LOOK: Duration = Duration::from_millis(2);
 /// After this long without work the writer sleeps, and the next event does wake it.
 const IDLE: Duration = Duration::from_millis(200);
+/// A writer that sleeps wakes this often, to show that its process lives.
+const SIGN: Duration = Duration::from_secs(20);
+// Else a process would be taken for dead that lives: what its open calls used after that would be missing.
+const _: () = assert!(SIGN.as_micros() * 2 < SILENCE as u128);
 /// How long the roller waits for a pause.
 const LATE: Duration = Duration::from_millis(100);
 /// How often trouble is told.
@@ -105,15 +110,16 @@ impl Writer {
                 continue;
             }
             let sleeps = idle_since.elapsed() >= IDLE && !self.unsynced;
+            let now = self.clock.now().micros();
+            if sleeps && self.run.is_due(now) {
+                // Not under the lock: it is IO.
+                drop(buffer);
+                self.run.beat(now);
+                buffer = self.shared.lock();
+                continue;
+            }
             buffer.asleep = sleeps;
-            buffer = self.shared.wait(
-                buffer,
-                if sleeps {
-                    Duration::from_secs(60)
-                } else {
-                    LOOK
-                },
-            );
+            buffer = self.shared.wait(buffer, if sleeps { SIGN } else { LOOK });
             buffer.asleep = false;
         }
     }
