@@ -246,6 +246,58 @@ fn what_is_older_than_an_archive_is_refused_and_what_is_younger_counts_once() {
 }
 
 #[test]
+fn a_month_of_turns_and_sums_alone_is_read_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("campanile.db");
+    let ids = Ids::seeded(1);
+    let call = |day: i64| {
+        let at = days(day);
+        let mut call = CallEvent::new(ids.next(at), "llm".into(), at, Outcome::Completed);
+        call.attempts = vec![attempt(1, 7)];
+        Event::Call(Box::new(call))
+    };
+    // July: a turn. August: a call that memory had no room for. September: calls.
+    let full = LedgerOptions::new(&path).budget_bytes(0);
+    let ledger = Ledger::open(full, Clock::system()).unwrap();
+    ledger.record(&call(20));
+    assert!(ledger.close(SOON));
+    let ledger = open(&path);
+    let session = SessionId::new("s1").unwrap();
+    let start = SessionEvent::start(session.clone(), days(1));
+    ledger.record(&Event::Session(Box::new(start)));
+    ledger.record(&Event::Turn(Box::new(TurnEvent::new(session, 1, days(1)))));
+    ledger.record(&call(45));
+    assert!(ledger.close(SOON));
+    let told = || {
+        let reader = Reader::open(&path).unwrap();
+        let query = Query::default().by([Dimension::Day]);
+        let report = reader.report(&query.clone().until(days(60))).unwrap();
+        let session = reader.session("s1").unwrap();
+        let turns = session.map(|session| session.turn_list.len());
+        let mut lines = 0;
+        let damaged = reader.dump(|_| {
+            lines += 1;
+            ControlFlow::Continue(())
+        });
+        let stats = reader.stats().unwrap();
+        let calls = stats.calls + stats.archived_calls;
+        format!(
+            "{report:#?} {turns:?} {lines} {damaged:?} {calls} {}",
+            stats.folds
+        )
+    };
+    let before = told();
+    assert!(before.ends_with("Some(1) 2 Ok(0) 1 1"), "{before}");
+
+    let done = archive(&path, NOW, NOW).unwrap();
+
+    let months: Vec<&str> = done.iter().map(|month| month.month.as_str()).collect();
+    assert_eq!(months, ["2026-07", "2026-08", "2026-09"]);
+    assert_eq!(told(), before);
+    assert_eq!(Reader::open(&path).unwrap().verify().unwrap(), []);
+}
+
+#[test]
 fn months_within_the_time_of_replays_stay() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("campanile.db");

@@ -111,16 +111,20 @@ fn alone(path: &Path) -> Result<File, LedgerError> {
     }
 }
 
-/// The oldest month with calls that is over for good; it has no counts yet.
+/// The oldest month that is over for good, of those that have anything: what a later one leaves behind is not read any
+/// more. It has no counts yet.
 fn next_month(conn: &Connection, path: &Path, end: i64) -> rusqlite::Result<Option<Archive>> {
     let floor = horizon(&archives(conn, schema::VERSION)?);
     let oldest: Option<i64> = conn.query_row(
-        "SELECT min(day) FROM day WHERE (calls > 0 OR parts > 0) AND day >= ?1",
-        [day_of(floor)],
+        "SELECT min(at) FROM (
+           SELECT min(day) * 86400000000 AS at FROM day WHERE (calls > 0 OR parts > 0) AND day >= ?2
+           UNION ALL SELECT min(at) FROM fold WHERE at >= ?1
+           UNION ALL SELECT min(at) FROM turn WHERE at >= ?1)",
+        [floor, day_of(floor)],
         |row| row.get(0),
     )?;
-    Ok(oldest.and_then(|day| {
-        let (year, month, _, _) = Timestamp(day.saturating_mul(86_400_000_000)).civil();
+    Ok(oldest.and_then(|at| {
+        let (year, month, _, _) = Timestamp(at).civil();
         let next = if month == 12 {
             (year + 1, 1)
         } else {
