@@ -265,6 +265,9 @@ pub struct Attempt {
     /// The provider's id of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Name>,
+    /// The language of what was heard or said, where the provider says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Name>,
     /// The conditions of the price.
     #[serde(skip_serializing_if = "is_default_terms")]
     pub terms: Terms,
@@ -298,6 +301,7 @@ impl Attempt {
             model: None,
             requested_model: None,
             request_id: None,
+            language: None,
             terms: Terms::default(),
             timing: None,
             outcome: None,

@@ -76,6 +76,8 @@ pub struct Served {
     pub model: Option<Name>,
     /// The provider's id of the request.
     pub request_id: Option<Name>,
+    /// The language of what was heard or said, as the provider writes it (`en-US`, `english`), where it says one.
+    pub language: Option<Name>,
     /// The conditions of the price.
     pub terms: Terms,
 }
@@ -92,6 +94,7 @@ impl Served {
         take(&mut self.requested, &newer.requested);
         take(&mut self.model, &newer.model);
         take(&mut self.request_id, &newer.request_id);
+        take(&mut self.language, &newer.language);
         let (terms, newer) = (&mut self.terms, &newer.terms);
         take(&mut terms.mode, &newer.mode);
         // What was served outranks what was asked for, whichever is told first.

@@ -6,7 +6,7 @@ use crate::failure;
 use crate::json::{self, at, count, decimal, pick};
 use crate::openai::usage;
 use crate::report::Clock;
-use crate::wire::{Out, Read};
+use crate::wire::{Out, Read, name};
 use campanile_core::{Count, Evidence, Meter, Mode, Moment};
 
 /// Decodes one transcription: a reply, or a live socket.
@@ -101,6 +101,10 @@ impl Read for Transcripts {
         );
         out.model(model.or(speech_model));
         out.request_id(id.or(session));
+        let [language, code] = pick(message, ["language", "language_code"]);
+        if let Some(language) = name(code.or(language)) {
+            out.noted().served().language = Some(language);
+        }
         let kind = kind
             .or(old_kind)
             .or(pick(message, ["message"])[0])

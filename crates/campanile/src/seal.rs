@@ -85,6 +85,7 @@ impl Sealer {
         attempt.requested_model =
             guarded(&served.requested).filter(|name| Some(name) != attempt.model.as_ref());
         attempt.request_id = guarded(&served.request_id);
+        attempt.language = guarded(&served.language);
         attempt.terms = self.terms(&served.terms);
         attempt.timing = attempt_timing(draft, record.opened());
         attempt.outcome = draft.outcome;

@@ -41,6 +41,8 @@ pub struct Listen {
     pub multichannel: bool,
     /// The model that is asked for.
     pub model: Option<Name>,
+    /// The language that is spoken; `multi` where it may change.
+    pub language: Option<Name>,
     /// Extras with a price of their own.
     pub addons: Vec<Name>,
 }
@@ -53,6 +55,7 @@ impl Default for Listen {
             channels: 1,
             multichannel: false,
             model: None,
+            language: None,
             addons: Vec::new(),
         }
     }
@@ -90,6 +93,24 @@ impl Listen {
         self
     }
 
+    /// The language that is spoken; `multi` where it may change, which costs more.
+    #[must_use]
+    pub fn language(mut self, language: Option<Name>) -> Self {
+        self.language = language;
+        self
+    }
+
+    /// The name under which the model is billed.
+    fn billed(&self) -> Option<Name> {
+        let model = self.model.as_ref()?;
+        let is_multi = self.language.as_deref() == Some("multi");
+        Some(
+            following_languages(model)
+                .filter(|_| is_multi)
+                .unwrap_or_else(|| model.clone()),
+        )
+    }
+
     /// Reads the query of the handshake's URL (what stands behind the `?`).
     #[must_use]
     pub fn from_query(query: &str) -> Self {
@@ -102,6 +123,7 @@ impl Listen {
                 "channels" => listen.channels = value.parse().unwrap_or(1).max(1),
                 "multichannel" => listen.multichannel = value == "true",
                 "model" => listen.model = Name::outside(value),
+                "language" => listen.language = Name::outside(value),
                 _ => listen.addon(key, value),
             }
         }
@@ -135,7 +157,11 @@ impl Listen {
     /// Writes down who was asked, and under which terms.
     pub(crate) fn introduce(&self, out: &mut Out<'_>) {
         let served = out.noted().served();
-        served.requested.clone_from(&self.model);
+        served.requested = self.billed();
+        served.language = self
+            .language
+            .clone()
+            .filter(|language| *language != "multi");
         served.terms.channels = Some(if self.multichannel { self.channels } else { 1 });
         served.terms.addons.clone_from(&self.addons);
     }
@@ -152,6 +178,8 @@ pub struct Live {
     /// The server has said how much it processed.
     closed: bool,
     spoke: bool,
+    /// A result has said that languages may change.
+    mixed: bool,
 }
 
 impl Decoder {
@@ -190,9 +218,9 @@ impl Read for Live {
 }
 
 impl Live {
-    /// The model that the handshake named.
-    fn asked(&self) -> Option<&Name> {
-        self.listen.as_ref()?.model.as_ref()
+    /// The model that the handshake named, as it is billed.
+    fn asked(&self) -> Option<Name> {
+        self.listen.as_ref()?.billed()
     }
 
     fn introduce(&mut self, out: &mut Out<'_>) {
@@ -225,16 +253,16 @@ impl Live {
                 "metadata",
             ],
         );
-        if !out.knows_model() {
-            introduce_model(metadata, self.asked(), out);
+        let is_mixed = channel.is_some_and(|channel| languages(channel).is_some());
+        if !out.knows_model() || is_mixed && !std::mem::replace(&mut self.mixed, true) {
+            introduce_model(metadata, self.asked().as_ref(), out);
         }
         self.heard(start, duration, out);
         if !truth(is_final) {
             return;
         }
-        let said = channel
-            .and_then(|channel| pick(channel, ["alternatives"])[0])
-            .and_then(json::first)
+        let best = channel.and_then(|channel| spoken_in(channel, out));
+        let said = best
             .and_then(|best| pick(best, ["transcript"])[0])
             .filter(|raw| *raw != "\"\"");
         if said.is_some() || truth(speech_final) || truth(flushed) {
@@ -289,7 +317,7 @@ impl Live {
             report.clock = Clock::Heard;
         }
         if !out.knows_model() {
-            introduce_model(Some(message), self.asked(), out);
+            introduce_model(Some(message), self.asked().as_ref(), out);
         }
         if let Some(channels) = pick(message, ["channels"])[0].and_then(count)
             && self
@@ -301,6 +329,38 @@ impl Live {
             out.noted().served().terms.channels = Some(channels.max(1));
         }
     }
+}
+
+/// The name under which a model is billed that follows callers from one language to another: of `nova-3` alone the price differs.
+fn following_languages(model: &Name) -> Option<Name> {
+    let differs = matches!(
+        model.as_str(),
+        "nova-3" | "nova-3-general" | "general-nova-3"
+    );
+    differs.then(|| Name::from_static("nova-3-multilingual"))
+}
+
+/// The likeliest transcript of a channel. Notes its language: `detected_language` where it was looked for, and `languages` of each
+/// transcript where it may change, which says what was asked for and is billed.
+pub(crate) fn spoken_in<'a>(channel: &'a str, out: &mut Out<'_>) -> Option<&'a str> {
+    let [detected, alternatives] = pick(channel, ["detected_language", "alternatives"]);
+    let mixed = languages(channel);
+    if let Some(language) = name(mixed.or(detected)) {
+        out.noted().served().language = Some(language);
+    }
+    if mixed.is_some() {
+        let served = out.noted().served();
+        if let Some(billed) = served.model.as_ref().and_then(following_languages) {
+            served.model = Some(billed);
+        }
+    }
+    alternatives.and_then(json::first)
+}
+
+/// The language of most words of a channel, where it may change.
+fn languages(channel: &str) -> Option<&str> {
+    let best = pick(channel, ["alternatives"])[0].and_then(json::first)?;
+    pick(best, ["languages"])[0].and_then(json::first)
 }
 
 /// Reads request id and model out of a metadata object.
@@ -362,6 +422,49 @@ mod tests {
             (Some(2), Some(Mode::Streaming))
         );
         assert_eq!(terms.addons, [Name::from_static("keyterm")]);
+    }
+
+    #[test]
+    fn a_model_that_follows_languages_is_billed_as_one() {
+        let model = |query: &str, result: &str| {
+            let mut decoder = match query {
+                "" => Decoder::new(),
+                query => Decoder::for_request(Listen::from_query(query)),
+            };
+            let mut noted = Noted::new();
+            decoder.received(Frame::Text(result), &mut noted);
+            let served = noted.noted_served().unwrap();
+            (
+                served.model.clone().unwrap().to_string(),
+                served.language.clone().map(|language| language.to_string()),
+            )
+        };
+        let is =
+            |model: &str, language: Option<&str>| (model.to_owned(), language.map(str::to_owned));
+        let result = RESULT.replace("FINAL", "true");
+        let mixed = result.replace(r#""words":[]"#, r#""words":[],"languages":["es","en"]"#);
+        let multi = "model=nova-3&language=multi";
+
+        assert_eq!(
+            model("model=nova-3&language=es", &result),
+            is("nova-3", Some("es"))
+        );
+        assert_eq!(model(multi, &result), is("nova-3-multilingual", None));
+        assert_eq!(model(multi, &mixed), is("nova-3-multilingual", Some("es")));
+        assert_eq!(model("", &mixed), is("nova-3-multilingual", Some("es")));
+        assert_eq!(
+            model("model=nova-2&language=multi", &mixed),
+            is("nova-2", Some("es"))
+        );
+        assert_eq!(model("", &result), is("nova-3", None));
+
+        // The first results are often empty, and say nothing of languages.
+        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
+        decoder.received(Frame::Text(&result), &mut noted);
+        let mut later = Noted::new();
+        decoder.received(Frame::Text(&mixed), &mut later);
+        let model = later.noted_served().unwrap().model.as_deref();
+        assert_eq!(model, Some("nova-3-multilingual"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Transcription of recordings (POST `/v1/listen`) and text intelligence (`/v1/read`).
 
-use crate::deepgram::live::introduce_model;
+use crate::deepgram::live::{introduce_model, spoken_in};
 use crate::failure;
 use crate::json::{self, count, decimal, pick};
 use crate::report::Clock;
@@ -51,7 +51,7 @@ fn transcripts(results: &str, out: &mut Out<'_>) {
     let [channels] = pick(results, ["channels"]);
     json::items(channels.unwrap_or(""), |channel| {
         out.noted().moment(Moment::UtteranceEnd);
-        let best = pick(channel, ["alternatives"])[0].and_then(json::first);
+        let best = spoken_in(channel, out);
         let text = best.and_then(|best| pick(best, ["transcript"])[0]);
         if out.keeps_text()
             && let Some(text) = text.and_then(json::filled)

@@ -32,15 +32,27 @@ impl Read for Results {
     const PROVIDER: &'static str = "openai";
 
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
-        let [kind, delta, text, reported, duration, error, model] = pick(
+        let [
+            kind,
+            delta,
+            text,
+            reported,
+            duration,
+            error,
+            model,
+            language,
+        ] = pick(
             message,
             [
-                "type", "delta", "text", "usage", "duration", "error", "model",
+                "type", "delta", "text", "usage", "duration", "error", "model", "language",
             ],
         );
         let kind = kind.and_then(json::text);
         let kind = kind.as_deref().unwrap_or(event);
         out.model(model);
+        if let Some(language) = name(language) {
+            out.noted().served().language = Some(language);
+        }
         if error.is_some() || kind == "error" {
             out.failure(failure::read(message));
         }
