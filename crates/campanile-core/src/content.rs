@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 use std::fmt;
+use zeroize::Zeroize;
 
-/// What a person said or heard, or what may hold it. It shows its size and never itself.
+/// What a person said or heard, or what may hold it. It shows its size and never itself, and is wiped when it is dropped: an error's
+/// text may hold a key.
 ///
 /// There is no `Display`, `Serialize`, `Deref`, `AsRef` or `Into<String>`, so that it cannot be written by accident:
 ///
@@ -20,7 +22,7 @@ use std::fmt;
 /// written(campanile_core::Content::new("my card is 4111".to_owned()));
 /// ```
 #[derive(PartialEq, Eq)]
-pub struct Content<T: ?Sized = str>(Box<T>);
+pub struct Content<T: ?Sized + Zeroize = str>(Box<T>);
 
 impl Content {
     /// Takes text in.
@@ -39,6 +41,12 @@ impl Content {
     #[must_use]
     pub fn measure(&self) -> Measure {
         Measure::of(&self.0)
+    }
+}
+
+impl<T: ?Sized + Zeroize> Drop for Content<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -228,6 +236,19 @@ mod tests {
             format!("{:?}", Content::new("my card is 4111".to_owned())),
             "Content(15 bytes)"
         );
+    }
+
+    #[test]
+    fn content_is_wiped_when_it_is_dropped() {
+        struct Watched<'a>(&'a mut bool);
+        impl Zeroize for Watched<'_> {
+            fn zeroize(&mut self) {
+                *self.0 = true;
+            }
+        }
+        let mut wiped = false;
+        drop(Content(Box::new(Watched(&mut wiped))));
+        assert!(wiped);
     }
 
     #[test]
