@@ -150,7 +150,7 @@ impl Family {
             // Its messages hold somebody else's under another name.
             _ if has("raw_predict") || has("rawpredict") => None,
             "openai" | "azure_openai" if has("live") => Some(Family::Realtime),
-            "minimax" | "hume" | "murf" if !has("completion") && !has("chat") => {
+            "minimax" | "hume" | "murf" | "inworld" if !has("completion") && !has("chat") => {
                 Some(Family::Transcripts)
             }
             "assemblyai" | "gladia" | "soniox" | "speechmatics" | "revai" | "rev_ai" => {
@@ -302,6 +302,8 @@ mod tests {
             ("openai", "openai.live.ws", Family::Realtime),
             ("google", "/v1/speech:recognize", Family::Transcripts),
             ("ibm-watsonx", "/ml/v1/text/embeddings", Family::Local),
+            ("inworld", "/tts/v1/voice", Family::Transcripts),
+            ("inworld", "/v1/chat/completions", Family::Chat),
         ] {
             assert_eq!(Family::of(provider, endpoint), Some(family), "{endpoint}");
         }

@@ -106,7 +106,7 @@ fn shape(event: &str, message: &str) -> Option<Shape> {
 }
 
 fn by_keys(message: &str) -> Option<Shape> {
-    const KEYS: [(&str, Shape); 28] = [
+    const KEYS: [(&str, Shape); 29] = [
         ("choices", Shape::Chat),
         ("x_groq", Shape::Chat),
         ("usageMetadata", Shape::Gemini),
@@ -130,6 +130,7 @@ fn by_keys(message: &str) -> Option<Shape> {
         ("combinedPhrases", Shape::Transcripts),
         ("RecognitionStatus", Shape::Transcripts),
         ("extra_info", Shape::Transcripts),
+        ("audioContent", Shape::Transcripts),
         ("segments", Shape::Results),
         ("words", Shape::Results),
         ("duration", Shape::Results),

@@ -1,5 +1,6 @@
 //! Speech services whose results say at most how long the audio was, or how many characters were spoken: AssemblyAI,
-//! Cartesia, ElevenLabs, Gladia, Google, Hume, MiniMax, Murf, Rev AI, Soniox, Speechmatics, and those who copy them.
+//! Cartesia, ElevenLabs, Gladia, Google, Hume, Inworld, MiniMax, Murf, Rev AI, Soniox, Speechmatics, and those
+//! who copy them.
 
 use crate::decimal::Decimal;
 use crate::failure;
@@ -42,7 +43,9 @@ const SECONDS: [&[&str]; 18] = [
 ];
 
 /// The same in milliseconds.
-const MILLIS: [&[&str]; 4] = [
+const MILLIS: [&[&str]; 6] = [
+    &["usage", "transcribedAudioMs"],
+    &["result", "usage", "transcribedAudioMs"],
     &["total_audio_proc_ms"],
     &["audio_duration_ms"],
     &["duration_ms"],
@@ -63,11 +66,16 @@ const ENDS: [&[&str]; 5] = [
 
 /// Where services that speak say how many seconds they made, and for how many characters.
 const SPOKEN: [&[&str]; 2] = [&["audioLengthInSeconds"], &["extra_info", "audio_length"]];
-const CHARACTERS: [&[&str]; 3] = [
+const CHARACTERS: [&[&str]; 5] = [
     &["extra_info", "usage_characters"],
+    &["usage", "processedCharactersCount"],
+    &["result", "usage", "processedCharactersCount"],
     &["consumedCharacterCount"],
     &["characters_used"],
 ];
+
+/// Where services name their model beside the counts.
+const MODELS: [&[&str]; 2] = [&["usage", "modelId"], &["result", "usage", "modelId"]];
 
 /// Messages that say how far a live session is, and not how long all of it was.
 const LIVE: [&str; 12] = [
@@ -99,7 +107,8 @@ impl Read for Transcripts {
                 "session_id",
             ],
         );
-        out.model(model.or(speech_model));
+        let beside = || MODELS.iter().find_map(|path| at(message, path));
+        out.model(model.or(speech_model).or_else(beside));
         out.request_id(id.or(session));
         let [language, code] = pick(message, ["language", "language_code"]);
         if let Some(language) = name(code.or(language)) {
@@ -353,6 +362,34 @@ mod tests {
         let usage = noted.noted_usage().unwrap();
         assert_eq!(usage.at_least(Meter::Characters), 26);
         assert_eq!(usage.at_least(Meter::SpeechUs), 9_900_000);
+    }
+
+    #[test]
+    fn a_model_may_be_named_beside_the_counts() {
+        for (body, characters, seconds) in [
+            (
+                r#"{"audioContent":"","usage":{"processedCharactersCount":21,"modelId":"voice-x"}}"#,
+                Some(21),
+                None,
+            ),
+            (
+                r#"{"result":{"audioContent":"","usage":{"processedCharactersCount":21,"modelId":"voice-x"}}}"#,
+                Some(21),
+                None,
+            ),
+            (
+                r#"{"result":{"usage":{"transcribedAudioMs":2400,"modelId":"voice-x"}}}"#,
+                None,
+                Some("2.4"),
+            ),
+        ] {
+            let totals = read(body).0.inclusive().clone();
+
+            assert_eq!(totals.model.as_deref(), Some("voice-x"), "{body}");
+            assert_eq!(totals.characters, characters, "{body}");
+            let heard = totals.audio_seconds.map(|seconds| seconds.to_string());
+            assert_eq!(heard.as_deref(), seconds, "{body}");
+        }
     }
 
     #[test]
