@@ -4,7 +4,7 @@
 //! beside the prompt, thoughts beside the candidates. What is zero is left out by the server.
 
 use crate::failure;
-use crate::json::{self, at, count, items, pick};
+use crate::json::{self, at, count, items, pick, picks};
 use crate::report::Report;
 use crate::turns::Turns;
 use crate::wire::{Out, Read};
@@ -70,9 +70,7 @@ impl Read for Gemini {
             out.failure(failure::read(message));
         }
         if let Some(candidates) = candidates {
-            items(candidates, |candidate| {
-                parts(pick(candidate, ["content"])[0], out)
-            });
+            picks(candidates, ["content"], |[content]| parts(content, out));
         }
         if content.is_some() || reported.is_some() {
             self.report(reported, content, out);
@@ -212,8 +210,8 @@ fn parts(content: Option<&str>, out: &mut Out<'_>) {
     let Some(list) = content.and_then(|content| pick(content, ["parts"])[0]) else {
         return;
     };
-    items(list, |part| {
-        let [text, thought, data] = pick(part, ["text", "thought", "inlineData"]);
+    picks(list, ["text", "thought", "inlineData"], |part| {
+        let [text, thought, data] = part;
         match text {
             Some("\"\"") => {}
             Some(text) if !json::truth(thought) => {
@@ -304,8 +302,8 @@ struct Modalities {
 /// Reads details by modality; Vertex may number the modalities. One that is there without a count has zero.
 fn modalities(list: &str) -> Modalities {
     let mut found = Modalities::default();
-    items(list, |item| {
-        let [modality, tokens, tokens_too] = pick(item, ["modality", "tokenCount", "tokens"]);
+    picks(list, ["modality", "tokenCount", "tokens"], |item| {
+        let [modality, tokens, tokens_too] = item;
         let tokens = Some(tokens.or(tokens_too).and_then(count).unwrap_or(0));
         match modality {
             Some("\"AUDIO\"" | "\"audio\"" | "4") => found.audio = sum(found.audio, tokens),

@@ -11,15 +11,28 @@ use std::borrow::Cow;
 /// The raw values of `keys` in the object `json`. What stands before a syntax error is still found; what stands
 /// behind the object is not looked at.
 pub(crate) fn pick<'a, const N: usize>(json: &'a str, keys: [&str; N]) -> [Option<&'a str>; N] {
-    let mut found = [None; N];
-    members(json, |key, raw| {
-        if let Some(place) = keys.iter().position(|wanted| *wanted == key)
-            && let Some(slot) = found.get_mut(place)
-        {
-            *slot = (raw != "null").then_some(raw);
-        }
-    });
-    found
+    Cursor::new(json).pick(keys).0
+}
+
+/// Calls `take` with what [`pick`] finds in each object of an array, in one walk. What is no object is passed over.
+pub(crate) fn picks<'a, const N: usize>(
+    array: &'a str,
+    keys: [&str; N],
+    mut take: impl FnMut([Option<&'a str>; N]),
+) {
+    let mut cursor = Cursor::new(array);
+    let mut open = cursor.take(b'[') && !cursor.take(b']');
+    while open {
+        cursor.skip_blanks();
+        let whole = if cursor.peek() == Some(b'{') {
+            let (found, whole) = cursor.pick(keys);
+            take(found);
+            whole
+        } else {
+            cursor.value().map(drop)
+        };
+        open = whole.is_some() && cursor.take(b',');
+    }
 }
 
 /// The raw value that `json` begins with, whatever comes behind it.
@@ -50,16 +63,8 @@ pub(crate) fn first(json: &str) -> Option<&str> {
 }
 
 /// Calls `take` with each key and raw value of an object.
-pub(crate) fn members<'a>(json: &'a str, mut take: impl FnMut(&str, &'a str)) {
-    let mut cursor = Cursor::new(json);
-    let mut open = cursor.take(b'{') && !cursor.take(b'}');
-    while open
-        && let Some(key) = cursor.key()
-        && let Some(value) = cursor.value()
-    {
-        take(&key, value);
-        open = cursor.take(b',');
-    }
+pub(crate) fn members<'a>(json: &'a str, take: impl FnMut(&str, &'a str)) {
+    Cursor::new(json).object(take);
 }
 
 /// Walks over JSON without judging it: strings are skipped by their quotes, objects and arrays by their brackets.
@@ -89,6 +94,37 @@ impl<'a> Cursor<'a> {
         let here = self.peek() == Some(byte);
         self.at += usize::from(here);
         here
+    }
+
+    /// Steps over an object; calls `take` with each key and raw value. `None` where it is none, or has no end.
+    fn object(&mut self, mut take: impl FnMut(&str, &'a str)) -> Option<()> {
+        if !self.take(b'{') {
+            return None;
+        }
+        let mut open = !self.take(b'}');
+        while open {
+            let key = self.key()?;
+            let value = self.value()?;
+            take(&key, value);
+            open = self.take(b',');
+            if !open && !self.take(b'}') {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// Steps over an object; the raw values of `keys` in it, and whether it has an end.
+    fn pick<const N: usize>(&mut self, keys: [&str; N]) -> ([Option<&'a str>; N], Option<()>) {
+        let mut found = [None; N];
+        let whole = self.object(|key, raw| {
+            if let Some(place) = keys.iter().position(|wanted| *wanted == key)
+                && let Some(slot) = found.get_mut(place)
+            {
+                *slot = (raw != "null").then_some(raw);
+            }
+        });
+        (found, whole)
     }
 
     /// Steps over one value. `None` where it has no end: a number that was cut in two is not a number.
@@ -137,14 +173,16 @@ impl<'a> Cursor<'a> {
     fn nested(&mut self) -> Option<()> {
         let mut depth = 0_u64;
         loop {
-            match self.peek()? {
+            let rest = self.json.as_bytes().get(self.at..)?;
+            let (skipped, mark) = rest.iter().enumerate().find(|(_, byte)| is_mark(**byte))?;
+            self.at += skipped;
+            match mark {
                 b'"' => {
                     self.string()?;
                     continue;
                 }
                 b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth -= 1,
-                _ => {}
+                _ => depth -= 1,
             }
             self.at += 1;
             if depth == 0 {
@@ -163,6 +201,20 @@ impl<'a> Cursor<'a> {
         }
         (self.at > start).then_some(())
     }
+}
+
+/// Whether a byte opens or closes something.
+fn is_mark(byte: u8) -> bool {
+    const MARKS: [bool; 256] = {
+        let mut marks = [false; 256];
+        let mut each = 0;
+        while each < 256 {
+            marks[each] = matches!(each as u8, b'"' | b'{' | b'[' | b'}' | b']');
+            each += 1;
+        }
+        marks
+    };
+    MARKS[usize::from(byte)]
 }
 
 /// Where the first quote or backslash stands. Most strings end within a few words; a vector search, which costs more
@@ -259,6 +311,24 @@ mod tests {
         );
         // Who knows how many digits were to follow.
         assert_eq!(pick(r#"{"a":12"#, ["a"]), [None]);
+    }
+
+    #[test]
+    fn a_list_is_picked_as_its_items_are() {
+        let list =
+            r#" [ {"a":1,"b":[{"a":9}]}, 7, {}, "x", {"b":"{","a":null} , {"a":2,"c":{"a":3} } ]"#;
+
+        let mut found = Vec::new();
+        picks(list, ["a", "b"], |picked| found.push(picked));
+
+        let mut expected = Vec::new();
+        items(list, |item| {
+            if item.starts_with('{') {
+                expected.push(pick(item, ["a", "b"]));
+            }
+        });
+        assert_eq!(found, expected);
+        assert_eq!(found.len(), 4);
     }
 
     #[test]

@@ -170,8 +170,8 @@ impl Chat {
             out.failure(failure);
         }
         let mut of_choice = None;
-        json::items(choices.unwrap_or(""), |choice| {
-            of_choice = self::choice(choice, out).or(of_choice);
+        json::picks(choices.unwrap_or(""), CHOICE, |parts| {
+            of_choice = choice(parts, out).or(of_choice);
         });
         let groq = groq.and_then(|groq| pick(groq, ["usage"])[0]);
         let mut said = [reported, groq, of_choice].into_iter().flatten();
@@ -196,10 +196,12 @@ fn report(raw: &str, out: &mut Out<'_>) {
     }
 }
 
+const CHOICE: [&str; 4] = ["delta", "message", "text", "usage"];
+
 /// Reads one choice: of a chunk (`delta`), of a whole answer (`message`), or of a legacy completion (`text`). Moonshot's
 /// last choice holds the usage.
-fn choice<'a>(choice: &'a str, out: &mut Out<'_>) -> Option<&'a str> {
-    let [piece, message, text, reported] = pick(choice, ["delta", "message", "text", "usage"]);
+fn choice<'a>(parts: [Option<&'a str>; 4], out: &mut Out<'_>) -> Option<&'a str> {
+    let [piece, message, text, reported] = parts;
     if let Some(piece) = piece {
         delta(piece, out);
     } else if let Some(message) = message {
