@@ -367,6 +367,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_has_raised_and_not_noted_is_logged_by_another_a_minute_later() {
+        let (_dir, path) = half_spent();
+        let works = Arc::new(AtomicBool::new(true));
+        let (mut killed, _) = look(&path, &works);
+        killed.look().unwrap();
+        drop(killed);
+
+        let ahead = Ahead::default();
+        let (mut other, asked) = look_at(Clock::new(ahead.clone()), &path, &works);
+        other.work(false).unwrap();
+        assert_eq!(
+            (asked.load(Relaxed), owed(&path)),
+            (0, 1),
+            "it may be at it"
+        );
+        ahead.0.store(LEASE_US / 1_000_000 + 1, Relaxed);
+        other.work(false).unwrap();
+
+        assert_eq!((asked.load(Relaxed), owed(&path)), (1, 0));
+    }
+
+    #[test]
     fn a_sink_that_is_stuck_delays_the_note_by_one_look() {
         let (_dir, path) = half_spent();
         let works = Arc::new(AtomicBool::new(false));

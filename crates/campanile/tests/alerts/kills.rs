@@ -1,12 +1,11 @@
 //! Several processes on one ledger, killed at any moment: what the ledger came to is what was told, each once.
 
 use crate::pager::Pager;
-use crate::support::{call, folder, raised};
+use crate::support::{ahead, call, folder, process, raised};
 use campanile::config::Config;
 use campanile::sinks::ledger::{Query, Reader};
-use campanile::{Clock, Event, Handed, Money, Monitor, Tick, TimeSource, Timestamp};
+use campanile::{Event, Handed, Money, Monitor, Timestamp};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const LEDGER: &str = "CAMPANILE_ALERTS_LEDGER";
@@ -27,17 +26,6 @@ fn config(path: &Path) -> Config {
     Config::parse(&text, "campanile.toml".as_ref()).unwrap()
 }
 
-fn child(path: &Path, pager: &Pager) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kills::the_child", "--ignored"])
-        .env(LEDGER, path)
-        .env(WEBHOOK, &pager.url)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 /// Spends a few cents again and again, until it is killed.
 #[test]
 #[ignore = "started by the other test, in a process of its own"]
@@ -53,24 +41,14 @@ fn the_child() {
     }
 }
 
-/// Two minutes ahead: what the dead have begun to tell is free by then.
-struct Ahead(Clock);
-
-impl TimeSource for Ahead {
-    fn tick(&self) -> Tick {
-        self.0.tick()
-    }
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.now().0 + 120_000_000)
-    }
-}
-
 #[test]
 fn alerts_are_crossings_and_told_whoever_is_killed() {
     let (_dir, path) = folder();
     let pager = Pager::start();
+    let vars = [(LEDGER, path.as_os_str()), (WEBHOOK, pager.url.as_ref())];
+    let child = || process("kills::the_child", &vars);
     for round in 0..ROUNDS {
-        let children: Vec<_> = (0..PROCESSES).map(|_| child(&path, &pager)).collect();
+        let children: Vec<_> = (0..PROCESSES).map(|_| child()).collect();
         for (number, mut child) in (0..).zip(children) {
             // At moments that are not those of a look.
             let millis = 900 + (round * 7 + number * 5) % 11 * 67;
@@ -81,7 +59,7 @@ fn alerts_are_crossings_and_told_whoever_is_killed() {
     }
     let mut config = config(&path);
     (config.webhook[0].url, config.webhook[0].url_env) = (Some(pager.url.clone()), None);
-    let last = Monitor::configure(&config, "test").clock(Clock::new(Ahead(Clock::system())));
+    let last = Monitor::configure(&config, "test").clock(ahead());
     assert!(last.start().unwrap().close_blocking());
 
     let total = Reader::open(&path)

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod bots;
 mod delivery;
 mod gates;
 mod interleavings;

@@ -1,4 +1,4 @@
-//! A webhook's other side that takes everything.
+//! A webhook's other side that takes everything, or takes it and never says so.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -13,6 +13,15 @@ pub(crate) struct Pager {
 
 impl Pager {
     pub(crate) fn start() -> Self {
+        Self::open(answer)
+    }
+
+    /// One that reads what it is told, and keeps who tells waiting.
+    pub(crate) fn mute() -> Self {
+        Self::open(|_| Some(()))
+    }
+
+    fn open(answer: fn(&TcpStream) -> Option<()>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let (tell, calls) = channel();
@@ -20,7 +29,13 @@ impl Pager {
             for stream in listener.incoming().flatten() {
                 let tell = tell.clone();
                 // Who calls may be killed in the middle of it.
-                std::thread::spawn(move || answer(&stream).map(|call| tell.send(call)));
+                std::thread::spawn(move || {
+                    let call = question(&stream)?;
+                    answer(&stream)?;
+                    tell.send(call).ok()?;
+                    // It hangs up as soon as the other side does.
+                    (&stream).read(&mut [0]).ok()
+                });
             }
         });
         Self { url, calls }
@@ -46,7 +61,7 @@ impl Pager {
     }
 }
 
-fn answer(stream: &TcpStream) -> Option<serde_json::Value> {
+fn question(stream: &TcpStream) -> Option<serde_json::Value> {
     let (mut from, mut length) = (BufReader::new(stream), 0);
     loop {
         let mut line = String::new();
@@ -60,8 +75,10 @@ fn answer(stream: &TcpStream) -> Option<serde_json::Value> {
     }
     let mut body = vec![0; length];
     from.read_exact(&mut body).ok()?;
-    let mut to = stream;
-    to.write_all(b"HTTP/1.1 204 Fine\r\nConnection: close\r\n\r\n")
-        .ok()?;
     serde_json::from_slice(&body).ok()
+}
+
+fn answer(mut stream: &TcpStream) -> Option<()> {
+    let fine = b"HTTP/1.1 204 Fine\r\nConnection: close\r\n\r\n";
+    stream.write_all(fine).ok()
 }

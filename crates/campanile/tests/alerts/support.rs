@@ -4,9 +4,12 @@ use campanile::alerts::Watch;
 use campanile::config::Config;
 use campanile::sinks::ledger::{Ledger, LedgerOptions, Reader};
 use campanile::{
-    Attempt, CallEvent, Clock, Cost, Event, Ids, Money, Outcome, SessionId, Sink, Timestamp,
+    Attempt, CallEvent, Clock, Cost, Event, Ids, Money, Outcome, SessionId, Sink, Tick, TimeSource,
+    Timestamp,
 };
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// 2026-11-24T01:50:29Z.
@@ -63,4 +66,29 @@ pub(crate) fn raised(path: &Path) -> Vec<String> {
 pub(crate) fn look(watch: &mut Watch, now: Timestamp) -> Vec<String> {
     let new = watch.look(now).unwrap();
     new.iter().map(|alert| alert.id.to_string()).collect()
+}
+
+/// A test that others start, in a process of its own.
+pub(crate) fn process(test: &str, vars: &[(&str, &OsStr)]) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored"])
+        .envs(vars.iter().copied())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// A clock that is two minutes ahead: what the dead have begun to tell is free by then.
+pub(crate) fn ahead() -> Clock {
+    struct Ahead(Clock);
+    impl TimeSource for Ahead {
+        fn tick(&self) -> Tick {
+            self.0.tick()
+        }
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.now().0 + 120_000_000)
+        }
+    }
+    Clock::new(Ahead(Clock::system()))
 }
