@@ -89,12 +89,13 @@ impl Soak {
         let wants_small = options.faults.list.contains(&Fault::DiskFull);
         let room = (48 << 20) + (minutes * 48_000.0) as u64;
         let disk = Disk::new(folder.join("disk"), wants_small.then_some(room)).map_err(wrong)?;
-        let mut evidence = Evidence::new(options.clone());
+        let (level, sinks) = environment(&options)?;
+        let mut evidence = Evidence::new(options.clone(), sinks);
         evidence.max_file = ((minutes * 1_000.0) as u64).clamp(48 << 10, 4 << 20);
         evidence.max_total = evidence.max_file * 6;
         let metrics = free_port().map_err(wrong)?;
         let config = folder.join("campanile.toml");
-        let text = configuration(&options, &disk.folder, &evidence, metrics)?;
+        let text = configuration(&level, &disk.folder, &evidence, metrics);
         fs::write(&config, text).map_err(wrong)?;
         let providers = match options.is_real() {
             true => Some(providers::listening(options.seed).await.map_err(wrong)?),
@@ -362,14 +363,8 @@ fn scrape(address: SocketAddr) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// The file of the soak: its own environment with every sink, the named one of the file in this folder, small files, and
-/// budgets that are passed.
-fn configuration(
-    options: &Options,
-    disk: &Path,
-    evidence: &Evidence,
-    metrics: SocketAddr,
-) -> Result<String, String> {
+/// Level and sinks of the environment: the soak's own has every sink, another one is that of the file in this folder.
+fn environment(options: &Options) -> Result<(String, Vec<String>), String> {
     let (level, sinks) = match options.env.as_str() {
         "soak" => (
             "debug".to_owned(),
@@ -391,6 +386,12 @@ fn configuration(
             options.env
         ));
     }
+    Ok((level, sinks))
+}
+
+/// The file of the soak: the environment, small files, and budgets that are passed.
+fn configuration(level: &str, disk: &Path, evidence: &Evidence, metrics: SocketAddr) -> String {
+    let (options, sinks) = (&evidence.options, &evidence.sinks);
     let mut text = format!(
         "[env.{}]\nlevel = \"{level}\"\nsinks = {sinks:?}\n\n\
          [log]\ntargets = [\"bot\"]\nfields = [\"note\"]\nbacktraces = true\n\n\
@@ -412,5 +413,5 @@ fn configuration(
             budget.provider, budget.usd
         ));
     }
-    Ok(text)
+    text
 }

@@ -69,7 +69,7 @@ pub(crate) fn once(evidence: &Evidence) -> Line {
             broken.push(format!("{id} rang {times} times"));
         }
     }
-    if evidence.logs.files > 0 {
+    if evidence.has("jsonl") {
         let silent = rung.iter().filter(|id| !logs.contains_key(*id));
         broken.extend(silent.map(|id| format!("{id} is not in the log files")));
     }

@@ -17,6 +17,8 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) struct Evidence {
     pub(crate) options: Options,
+    /// The sinks of the environment: each has to leave something to judge.
+    pub(crate) sinks: Vec<String>,
     pub(crate) ended_early: bool,
     /// All workers, in order.
     pub(crate) lives: Vec<Begun>,
@@ -133,9 +135,10 @@ impl Ledgered {
 }
 
 impl Evidence {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options, sinks: Vec<String>) -> Self {
         Self {
             options,
+            sinks,
             ended_early: false,
             lives: Vec::new(),
             closed: None,
@@ -159,6 +162,11 @@ impl Evidence {
             max_total: 0,
             life: 0,
         }
+    }
+
+    /// Whether the environment has a sink of this name.
+    pub(crate) fn has(&self, sink: &str) -> bool {
+        self.sinks.iter().any(|name| name == sink)
     }
 
     /// Takes in what a worker has noted. Says when it wants to be killed.
@@ -271,5 +279,36 @@ impl Evidence {
                 .filter(|mark| mark.on && mark.fault == fault.name())
                 .count() as u64,
         }
+    }
+}
+
+#[cfg(test)]
+impl Evidence {
+    /// Of a soak of the default options that is over: nothing was seen of it, but that its one worker ended in order.
+    pub(crate) fn of(sinks: &[&str]) -> Self {
+        use clap::Parser as _;
+        let options = Options::parse_from(["soak"]);
+        let mut evidence = Self::new(options, sinks.iter().map(|&name| name.into()).collect());
+        let begun = Entry::Begun {
+            life: 0,
+            pid: 1,
+            at_ms: 0,
+            fds: 1,
+            tasks: 0,
+            threads: 1,
+        };
+        let closed = Entry::Closed {
+            at_ms: 1,
+            opened: 0,
+            clean: true,
+            fds: 1,
+            tasks: 0,
+            threads: 1,
+            latency: None,
+        };
+        for entry in [begun, Entry::Sample(Sample::default()), closed] {
+            evidence.take(entry);
+        }
+        evidence
     }
 }

@@ -30,6 +30,9 @@ fn last(evidence: &Evidence, life: u32) -> Option<&Sample> {
 fn lane(evidence: &Evidence, sink: &str, name: &'static str) -> Line {
     let (mut given, mut written, mut told, mut died) = (0, 0, 0, 0);
     let mut broken = Vec::new();
+    if !evidence.has(sink) {
+        return Line::unknown(name, "this environment has no such sink");
+    }
     for begun in &evidence.lives {
         let Some(sample) = last(evidence, begun.life) else {
             continue;
@@ -39,7 +42,8 @@ fn lane(evidence: &Evidence, sink: &str, name: &'static str) -> Line {
             _ => evidence.console.of_life(begun.life),
         };
         let Some(lane) = sample.lanes.iter().find(|lane| lane.name == sink) else {
-            return Line::unknown(name, "this environment has no such sink");
+            broken.push(format!("worker {} has not counted it", begun.life));
+            continue;
         };
         given += lane.given;
         written += seen.lines;
@@ -50,6 +54,9 @@ fn lane(evidence: &Evidence, sink: &str, name: &'static str) -> Line {
     let mut numbers = format!("{given} handed over = {written} written + {told} told as lost");
     if evidence.kills > 0 {
         numbers.push_str(&format!(" + {died} died with their process"));
+    }
+    if given == 0 && evidence.ended_early && broken.is_empty() {
+        return Line::unknown(name, "it was ended before anything was handed over");
     }
     if given == 0 {
         broken.push("nothing was handed over: this proves nothing".into());
@@ -129,4 +136,28 @@ fn hostile(evidence: &Evidence) -> Line {
         "{opened} handed over = {written} written + {lost} lost; {panics} panics of a sink of a user's"
     );
     Line::new(name, numbers, broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::verdict::Held;
+
+    fn held(evidence: &Evidence) -> Vec<Held> {
+        judge(evidence).iter().map(|line| line.held).collect()
+    }
+
+    #[test]
+    fn a_sink_that_was_asked_for_has_to_leave_lines() {
+        let evidence = Evidence::of(&["ledger", "jsonl", "console"]);
+
+        assert_eq!(held(&evidence)[..2], [Held::No, Held::No]);
+    }
+
+    #[test]
+    fn a_sink_that_nobody_asked_for_is_not_judged() {
+        let evidence = Evidence::of(&["ledger"]);
+
+        assert_eq!(held(&evidence)[..2], [Held::Unknown, Held::Unknown]);
+    }
 }

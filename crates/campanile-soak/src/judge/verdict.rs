@@ -25,6 +25,7 @@ pub(crate) enum Held {
     Unknown,
 }
 
+const NOT_CLOSED: &str = "no worker ended in order";
 /// How many things that broke are named.
 const NAMED: usize = 5;
 
@@ -97,10 +98,13 @@ fn canaries(evidence: &Evidence) -> Line {
 fn metrics(evidence: &Evidence) -> Line {
     let name = "metrics are served, and count the same calls";
     let Some(closed) = &evidence.closed else {
-        return Line::unknown(name, "no worker ended in order");
+        return Line::new(name, "", vec![NOT_CLOSED.into()]);
     };
-    let Some(counted) = evidence.metric_calls else {
+    if !evidence.has("prometheus") {
         return Line::unknown(name, "this environment serves none");
+    }
+    let Some(counted) = evidence.metric_calls else {
+        return Line::new(name, "", vec!["nobody answered".into()]);
     };
     let calls = evidence
         .calls
@@ -119,7 +123,7 @@ fn metrics(evidence: &Evidence) -> Line {
 fn ends(evidence: &Evidence) -> Line {
     let name = "descriptors and tasks are back";
     let (Some(begun), Some(closed)) = (evidence.lives.last(), &evidence.closed) else {
-        return Line::unknown(name, "no worker ended in order");
+        return Line::new(name, "", vec![NOT_CLOSED.into()]);
     };
     let numbers = format!(
         "tasks {} → {}, files {} → {}, threads {} → {}",
@@ -139,6 +143,7 @@ fn ends(evidence: &Evidence) -> Line {
 }
 
 fn disk(evidence: &Evidence) -> Line {
+    let name = "log files rotate inside their budget";
     let logs = &evidence.logs;
     let limit = evidence.max_total + evidence.max_file;
     let numbers = format!(
@@ -148,13 +153,13 @@ fn disk(evidence: &Evidence) -> Line {
         logs.largest / 1_024,
         evidence.max_total / 1_024
     );
-    if logs.files == 0 {
-        return Line::unknown(
-            "log files rotate inside their budget",
-            "this environment writes none",
-        );
+    if !evidence.has("jsonl") {
+        return Line::unknown(name, "this environment writes none");
     }
     let mut broken = Vec::new();
+    if logs.files == 0 {
+        broken.push("no file was begun".into());
+    }
     if logs.largest > limit {
         broken.push(format!(
             "{} KiB is more than the budget and a file",
@@ -164,7 +169,7 @@ fn disk(evidence: &Evidence) -> Line {
     if (logs.files < 2 || logs.compressed == 0) && !evidence.ended_early {
         broken.push("no rotation was seen".into());
     }
-    Line::new("log files rotate inside their budget", numbers, broken)
+    Line::new(name, numbers, broken)
 }
 
 /// Each fault that was asked for has happened.
@@ -184,4 +189,40 @@ fn faults(evidence: &Evidence) -> Line {
         .iter()
         .map(|fault| format!("{} {}", fault.name(), evidence.hits(*fault)));
     Line::new(name, hits.collect::<Vec<_>>().join(", "), broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(evidence: &Evidence, name: &str) -> Held {
+        let lines = judge(evidence);
+        let line = lines.iter().find(|line| line.name.contains(name));
+        line.map(|line| line.held).expect("a line of that name")
+    }
+
+    #[test]
+    fn a_sink_that_was_asked_for_and_left_nothing_breaks_its_lines() {
+        let evidence = Evidence::of(&["ledger", "jsonl", "prometheus"]);
+
+        assert_eq!(held(&evidence, "metrics are served"), Held::No);
+        assert_eq!(held(&evidence, "log files rotate"), Held::No);
+    }
+
+    #[test]
+    fn what_the_environment_does_not_have_is_not_judged() {
+        let evidence = Evidence::of(&["ledger"]);
+
+        assert_eq!(held(&evidence, "metrics are served"), Held::Unknown);
+        assert_eq!(held(&evidence, "log files rotate"), Held::Unknown);
+    }
+
+    #[test]
+    fn a_worker_that_did_not_end_in_order_breaks_what_its_end_would_show() {
+        let mut evidence = Evidence::of(&["ledger", "prometheus"]);
+        evidence.closed = None;
+
+        assert_eq!(held(&evidence, "metrics are served"), Held::No);
+        assert_eq!(held(&evidence, "descriptors"), Held::No);
+    }
 }

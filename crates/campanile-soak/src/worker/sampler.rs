@@ -84,7 +84,7 @@ fn lanes(world: &World, watching: &Watching) -> Vec<Lane> {
     let lanes = ["jsonl", "console"].map(|name| named(world, watching, name));
     lanes
         .into_iter()
-        .filter(|lane| lane.opened > 0 || lane.given > 0)
+        .filter(|lane| !lane.name.is_empty())
         .collect()
 }
 
