@@ -9,7 +9,10 @@ use campanile::sinks::ledger::AttemptRow;
 use campanile::{Cost, Count, Meter, Money, Usage};
 use std::collections::HashMap;
 
-const PROVIDERS: [(&str, &str); 3] = [
+/// The line of all that has no upper bound.
+pub(crate) const BOUNDED: &str = "ranges have an upper bound";
+/// The line of each provider.
+pub(crate) const PROVIDERS: [(&str, &str); 3] = [
     ("openai", "openai's bill is met"),
     ("deepgram", "deepgram's bill is met"),
     ("cartesia", "cartesia's bill is met"),
@@ -37,7 +40,7 @@ fn place(line: &BillLine) -> Option<(String, u32, &'static str)> {
     }
 }
 
-/// One verdict for each provider.
+/// One verdict for each provider, and one for the upper bounds of all their amounts.
 pub(crate) fn providers(evidence: &Evidence) -> Vec<Line> {
     let Some(ledger) = &evidence.ledger else {
         return vec![Line::new(
@@ -143,7 +146,7 @@ impl Books {
             true => vec![format!("{open} of {all} amounts have no upper bound")],
             false => Vec::new(),
         };
-        Line::new("ranges have an upper bound", numbers, broken)
+        Line::new(BOUNDED, numbers, broken)
     }
 
     /// All that one stage did in one turn, against all that was billed for it.

@@ -27,14 +27,21 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Line> {
     lines.push(network(evidence));
     lines.push(recoverable(evidence));
     lines.extend(bills::providers(evidence).into_iter().map(|line| Line {
-        name: match line.name {
-            "openai's bill is met" => "cost accuracy: openai",
-            "deepgram's bill is met" => "cost accuracy: deepgram",
-            _ => "cost accuracy: cartesia",
-        },
+        name: renamed(line.name),
         ..line
     }));
     lines
+}
+
+/// What a line about bills is called here.
+fn renamed(name: &'static str) -> &'static str {
+    match name {
+        "openai's bill is met" => "cost accuracy: openai",
+        "deepgram's bill is met" => "cost accuracy: deepgram",
+        "cartesia's bill is met" => "cost accuracy: cartesia",
+        bills::BOUNDED => "cost accuracy: ranges have an upper bound",
+        other => other,
+    }
 }
 
 fn check(name: &'static str, good: bool, numbers: String) -> Line {
@@ -149,4 +156,31 @@ fn recoverable(evidence: &Evidence) -> Line {
             hit.len()
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_about_bills_has_its_own_name() {
+        let names = bills::PROVIDERS.map(|(_, name)| renamed(name));
+
+        assert_eq!(
+            names,
+            [
+                "cost accuracy: openai",
+                "cost accuracy: deepgram",
+                "cost accuracy: cartesia"
+            ]
+        );
+        assert_eq!(
+            renamed(bills::BOUNDED),
+            "cost accuracy: ranges have an upper bound"
+        );
+        assert_eq!(
+            renamed("the providers' bills are met"),
+            "the providers' bills are met"
+        );
+    }
 }
