@@ -18,6 +18,7 @@ mod faults;
 mod journal;
 mod judge;
 mod limit;
+mod metrics;
 mod options;
 mod plan;
 mod plant;

@@ -12,11 +12,10 @@ use crate::judge::verdict;
 use crate::options::{Options, Preset};
 use crate::report::{self, live::Live};
 use crate::worker::Job;
-use crate::{WORKER, limit, providers};
+use crate::{WORKER, limit, metrics, providers};
 use campanile_testkit::sim::Providers;
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,6 +26,9 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a worker that was told to end may take.
 const LAST_WORDS: Duration = Duration::from_secs(120);
+
+/// What `/metrics` said last.
+const LAST_METRICS: &str = "metrics.txt";
 
 /// Runs a soak. Whether everything held; an error is one line.
 pub(crate) fn run(options: Options) -> Result<bool, String> {
@@ -139,6 +141,8 @@ impl Soak {
             },
             sockets,
             config: self.config.clone(),
+            metrics: self.metrics,
+            last_metrics: self.folder.join(LAST_METRICS),
             journal: self.folder.join(format!("journal-{life}.jsonl")),
             disk: self.disk.folder.clone(),
             small_disk: self.disk.is_small,
@@ -259,7 +263,7 @@ impl Soak {
 
     /// What there is after five minutes.
     fn five_minutes(&mut self, console: &Console) {
-        let metrics = scrape(self.metrics).unwrap_or_default();
+        let metrics = metrics::ask(self.metrics).unwrap_or_default();
         let series: Vec<_> = metrics
             .lines()
             .filter(|line| line.starts_with(char::is_alphabetic))
@@ -277,20 +281,26 @@ impl Soak {
         });
     }
 
-    /// Asks for metrics, as Prometheus would.
+    /// Asks for metrics while calls go on, as Prometheus would.
     fn scrape(&mut self) {
-        let Ok(text) = scrape(self.metrics) else {
-            return;
-        };
+        if let Ok(text) = metrics::ask(self.metrics) {
+            self.search_metrics(&text);
+        }
+    }
+
+    fn search_metrics(&mut self, text: &str) {
         if let Some(place) = self.watcher.find(text.as_bytes()) {
             self.evidence.canaries.push(format!("metrics: {place}"));
         }
         self.evidence.searched_bytes += text.len() as u64;
-        let calls = text
-            .lines()
-            .filter(|line| line.starts_with("campanile_calls_total{"));
-        let counts = calls.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        self.evidence.metric_calls = Some(counts.sum::<f64>() as u64);
+    }
+
+    /// What they said when the last worker's monitor was closed, and nothing was under way any more.
+    fn last_metrics(&mut self) {
+        if let Ok(text) = fs::read_to_string(self.folder.join(LAST_METRICS)) {
+            self.search_metrics(&text);
+            self.evidence.metric_calls = Some(metrics::calls(&text));
+        }
     }
 
     async fn judge(mut self) -> Result<bool, String> {
@@ -300,6 +310,7 @@ impl Soak {
                 .lines
                 .extend(bill.lines.iter().map(BillLine::of));
         }
+        self.last_metrics();
         let ledger = self.disk.folder.join("ledger/campanile.db");
         self.search(&ledger);
         self.evidence.ledger = match Ledgered::read(&ledger) {
@@ -351,16 +362,6 @@ fn spawn(job: &Job) -> Result<Child, String> {
 
 fn free_port() -> std::io::Result<SocketAddr> {
     TcpListener::bind(("127.0.0.1", 0))?.local_addr()
-}
-
-fn scrape(address: SocketAddr) -> std::io::Result<String> {
-    let patience = Duration::from_millis(500);
-    let mut socket = TcpStream::connect_timeout(&address, patience)?;
-    socket.set_read_timeout(Some(patience))?;
-    socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    socket.read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Level and sinks of the environment: the soak's own has every sink, another one is that of the file in this folder.

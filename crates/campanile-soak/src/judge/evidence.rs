@@ -38,6 +38,7 @@ pub(crate) struct Evidence {
     pub(crate) canaries: Vec<String>,
     pub(crate) searched_bytes: u64,
     pub(crate) ledger: Option<Ledgered>,
+    /// Calls in the metrics of the last worker, when its monitor was closed.
     pub(crate) metric_calls: Option<u64>,
     /// What there was after five minutes.
     pub(crate) early: Option<Early>,
@@ -69,7 +70,7 @@ pub(crate) struct Closed {
 }
 
 /// A call, as its caller saw it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Called {
     pub(crate) life: u32,
     pub(crate) n: u64,

@@ -109,12 +109,15 @@ fn metrics(evidence: &Evidence) -> Line {
     let calls = evidence
         .calls
         .iter()
-        .filter(|call| call.life == closed.life && call.over.is_some());
+        .filter(|call| call.life == closed.life);
     let calls = calls.count() as u64;
-    let numbers = format!("{counted} in metrics when asked last, {calls} in the end");
+    let numbers = format!("{calls} made by the last worker, {counted} in its metrics");
     let mut broken = Vec::new();
-    if counted == 0 || counted > calls {
-        broken.push("they do not fit".to_owned());
+    if counted != calls {
+        broken.push(format!("{} calls do not fit", calls.abs_diff(counted)));
+    }
+    if calls == 0 && !evidence.ended_early {
+        broken.push("no call was made: this proves nothing".into());
     }
     Line::new(name, numbers, broken)
 }
@@ -194,6 +197,7 @@ fn faults(evidence: &Evidence) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::evidence::Called;
 
     fn held(evidence: &Evidence, name: &str) -> Held {
         let lines = judge(evidence);
@@ -215,6 +219,24 @@ mod tests {
 
         assert_eq!(held(&evidence, "metrics are served"), Held::Unknown);
         assert_eq!(held(&evidence, "log files rotate"), Held::Unknown);
+    }
+
+    #[test]
+    fn metrics_count_every_call_and_no_other() {
+        let mut evidence = Evidence::of(&["ledger", "prometheus"]);
+        for n in 0..3 {
+            evidence.calls.push(Called {
+                n,
+                ..Called::default()
+            });
+        }
+        let mut with = |counted| {
+            evidence.metric_calls = Some(counted);
+            held(&evidence, "metrics are served")
+        };
+
+        assert_eq!(with(3), Held::Yes);
+        assert_eq!([0, 1, 2, 4].map(with), [Held::No; 4]);
     }
 
     #[test]

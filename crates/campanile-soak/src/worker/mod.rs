@@ -16,6 +16,7 @@ mod world;
 
 use crate::clock::WorkClock;
 use crate::journal::{BillLine, Entry, Journal, Ledger, Sample};
+use crate::metrics;
 use crate::options::Options;
 use crate::plan::Schedule;
 use crate::plant::Plant;
@@ -57,6 +58,10 @@ pub(crate) struct Job {
     /// Phone calls without layers, for comparison.
     pub(crate) bare: u32,
     pub(crate) config: PathBuf,
+    /// Where `/metrics` is served, if it is.
+    pub(crate) metrics: SocketAddr,
+    /// Where the last that it says is left.
+    pub(crate) last_metrics: PathBuf,
     pub(crate) journal: PathBuf,
     /// The folder for logs and ledger.
     pub(crate) disk: PathBuf,
@@ -306,6 +311,13 @@ fn open_bill(world: &World) {
     }
 }
 
+/// Leaves for the judge what `/metrics` says now that everything is counted. Nothing, where nobody answers.
+fn leave_metrics(world: &World) {
+    if let Ok(text) = metrics::ask(world.job.metrics) {
+        let _ = std::fs::write(&world.job.last_metrics, text);
+    }
+}
+
 async fn end(world: Shared, watching: Watching) {
     if let Place::Memory(providers) = &world.place {
         // A provider notices a little later than its client that a connection is gone.
@@ -315,6 +327,7 @@ async fn end(world: Shared, watching: Watching) {
     // Replies that are read on for their usage are waited for in here.
     let clean = world.monitor.close().await;
     bill(&world);
+    leave_metrics(&world);
     world.journal.write(&Entry::Sample(watching.sample(&world)));
     let (journal, at_ms) = (world.journal.clone(), world.now_ms());
     let opened = world.monitor.intake().opened();
