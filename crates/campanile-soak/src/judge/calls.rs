@@ -169,7 +169,14 @@ pub(crate) fn errors(evidence: &Evidence) -> Line {
             captured.call(pair.called, call, seen);
         }
     }
-    captured.groups(ledger);
+    for failure in ledger.calls.iter().filter_map(|call| call.failure.as_ref()) {
+        *captured
+            .failed
+            .entry(failure.fingerprint.clone())
+            .or_default() += 1;
+    }
+    let groups = ledger.errors.iter();
+    captured.groups(groups.map(|group| (group.fingerprint.as_str(), group.count)));
     let numbers = format!(
         "{} injected, {} captured, {} fingerprints",
         captured.injected,
@@ -190,15 +197,15 @@ struct Captured {
     found: u64,
     /// Fingerprints by stage and word.
     prints: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Stages and kinds by fingerprint.
+    troubles: BTreeMap<String, BTreeSet<(String, &'static str)>>,
+    /// Calls that failed, by fingerprint.
     failed: BTreeMap<String, u64>,
     broken: Vec<String>,
 }
 
 impl Captured {
     fn call(&mut self, called: &Called, call: &LedgerCall, seen: Seen) {
-        if let Some(failure) = &call.failure {
-            *self.failed.entry(failure.fingerprint.clone()).or_default() += 1;
-        }
         if (seen == Seen::Failed) != call.failure.is_some() && seen != Seen::Panicked {
             self.broken.push(format!(
                 "{}: {}, and its failure is {:?}",
@@ -259,7 +266,7 @@ impl Captured {
         &mut self,
         called: &Called,
         word: &str,
-        wanted: (&str, bool),
+        wanted: (&'static str, bool),
         found: Option<(&str, bool, String)>,
     ) {
         let Some((kind, retryable, print)) = found else {
@@ -277,14 +284,19 @@ impl Captured {
             ));
         }
         let word = word.split('=').next().unwrap_or_default().to_owned();
+        let trouble = (called.stage.clone(), wanted.0);
+        self.troubles
+            .entry(print.clone())
+            .or_default()
+            .insert(trouble);
         self.prints
             .entry((called.stage.clone(), word))
             .or_default()
             .insert(print);
     }
 
-    /// One fingerprint for each kind of trouble, and groups that count the same calls.
-    fn groups(&mut self, ledger: &Ledgered) {
+    /// One fingerprint for each kind of trouble, one kind of trouble for each fingerprint, and groups that count the same calls.
+    fn groups<'a>(&mut self, groups: impl IntoIterator<Item = (&'a str, u64)>) {
         for ((stage, word), prints) in &self.prints {
             if prints.len() > 1 {
                 self.broken.push(format!(
@@ -293,15 +305,24 @@ impl Captured {
                 ));
             }
         }
-        for (print, count) in &self.failed {
-            let group = ledger
-                .errors
+        for (print, troubles) in self.troubles.iter().filter(|(_, all)| all.len() > 1) {
+            let troubles = troubles
                 .iter()
-                .find(|group| group.fingerprint == *print);
-            let grouped = group.map_or(0, |group| group.count);
-            if grouped < *count {
+                .map(|(stage, kind)| format!("{kind} of {stage}"));
+            let troubles = troubles.collect::<Vec<_>>().join(", ");
+            self.broken.push(format!("{print} stands for {troubles}"));
+        }
+        let mut counts: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+        for (print, count) in &self.failed {
+            counts.entry(print).or_default()[0] += count;
+        }
+        for (print, count) in groups {
+            counts.entry(print).or_default()[1] += count;
+        }
+        for (print, [failed, grouped]) in counts {
+            if failed != grouped {
                 self.broken.push(format!(
-                    "{print}: {count} calls, and {grouped} in its group"
+                    "{print}: {failed} calls, and {grouped} in its group"
                 ));
             }
         }
@@ -384,4 +405,80 @@ pub(crate) fn integrity(evidence: &Evidence) -> Line {
         broken.push(format!("{} processes were killed", evidence.kills));
     }
     Line::new(name, numbers, broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A fault of a stage, as it was expected and with this fingerprint.
+    fn capture(captured: &mut Captured, stage: &str, word: &str, print: &str) {
+        let called = Called {
+            stage: stage.to_owned(),
+            ..Called::default()
+        };
+        let wanted = expected(word).unwrap();
+        let found = (wanted.0, wanted.1, print.to_owned());
+        captured.compare(&called, word, wanted, Some(found));
+        *captured.failed.entry(print.to_owned()).or_default() += 1;
+    }
+
+    fn broken(faults: &[(&str, &str, &str)], groups: &[(&str, u64)]) -> Vec<String> {
+        let mut captured = Captured::default();
+        for (stage, word, print) in faults {
+            capture(&mut captured, stage, word, print);
+        }
+        captured.groups(groups.iter().copied());
+        captured.broken
+    }
+
+    #[test]
+    fn troubles_with_fingerprints_of_their_own_hold() {
+        let faults = [
+            ("llm", "refused", "one"),
+            ("llm", "refused", "one"),
+            ("stt", "close_socket=1/1011", "two"),
+        ];
+
+        assert_eq!(
+            broken(&faults, &[("one", 2), ("two", 1)]),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_trouble_with_two_fingerprints_breaks() {
+        let faults = [("llm", "refused", "one"), ("llm", "refused", "two")];
+
+        let broken = broken(&faults, &[("one", 1), ("two", 1)]);
+        assert_eq!(broken, ["refused of llm has 2 fingerprints"]);
+    }
+
+    #[test]
+    fn a_fingerprint_for_two_troubles_breaks() {
+        let kinds = [("llm", "refused", "one"), ("llm", "server_error", "one")];
+        let stages = [("llm", "refused", "one"), ("stt", "refused", "one")];
+
+        for faults in [kinds, stages] {
+            let broken = broken(&faults, &[("one", 2)]);
+            assert!(
+                matches!(&broken[..], [only] if only.starts_with("one stands for")),
+                "{broken:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_group_that_counts_less_or_more_or_that_nobody_made_breaks() {
+        let faults = [("llm", "refused", "one")];
+
+        for groups in [
+            &[("one", 0)][..],
+            &[("one", 2)],
+            &[("one", 1), ("two", 1)],
+            &[],
+        ] {
+            assert_eq!(broken(&faults, groups).len(), 1, "{groups:?}");
+        }
+    }
 }
