@@ -159,8 +159,11 @@ pub(crate) struct Sample {
     pub(crate) monitor_cpu_ns: u64,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) ledger: Ledger,
-    /// The extra sink that is slow, stuck or panicking.
+    /// The extra sink that is slow, stuck or panicking, as the monitor counts.
     pub(crate) hostile: Lane,
+    /// Events that this sink was given, and those that it was told as lost, by its own count.
+    pub(crate) hostile_events: u64,
+    pub(crate) hostile_told: u64,
     /// Panics of the sink that panics on purpose, and how many the monitor has counted.
     pub(crate) panics: u64,
     pub(crate) sinks_failed: u64,

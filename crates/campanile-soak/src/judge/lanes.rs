@@ -99,10 +99,10 @@ fn compare(
     lane.given.saturating_sub(there)
 }
 
-/// A lane whose writer is slow, stuck or panics, and a sink of a user's that panics: each event is accounted for.
+/// A sink of a user's that is slow, stuck or panics: each event is accounted for, by the sink's own count.
 fn hostile(evidence: &Evidence) -> Line {
     let name = "a sink that misbehaves is counted, and disturbs nobody";
-    let (mut opened, mut written, mut lost, mut panics) = (0, 0, 0, 0);
+    let (mut opened, mut given, mut written, mut lost, mut panics) = (0, 0, 0, 0, 0);
     let mut broken = Vec::new();
     for begun in &evidence.lives {
         let Some(sample) = last(evidence, begun.life) else {
@@ -110,6 +110,7 @@ fn hostile(evidence: &Evidence) -> Line {
         };
         let lane = &sample.hostile;
         opened += lane.opened;
+        given += sample.hostile_events;
         written += lane.written;
         lost += lane.lost;
         panics += sample.panics;
@@ -117,25 +118,77 @@ fn hostile(evidence: &Evidence) -> Line {
             .closed
             .as_ref()
             .is_some_and(|closed| closed.life == begun.life);
-        if lane.written + lane.lost > lane.opened
-            || (closed && lane.written + lane.lost != lane.opened)
-        {
-            broken.push(format!(
-                "of {} lines {} are written and {} lost",
-                lane.opened, lane.written, lane.lost
-            ));
-        }
-        if sample.panics.abs_diff(sample.sinks_failed) > u64::from(!closed) {
-            broken.push(format!(
-                "{} panics, and the monitor counted {}",
-                sample.panics, sample.sinks_failed
-            ));
-        }
+        broken.extend(match closed {
+            true => at_the_end(sample),
+            false => under_way(sample),
+        });
+    }
+    if given == 0 && evidence.ended_early && broken.is_empty() {
+        return Line::unknown(name, "it was ended before anything was handed over");
+    }
+    if given == 0 {
+        broken.push("it was given nothing: this proves nothing".into());
     }
     let numbers = format!(
-        "{opened} handed over = {written} written + {lost} lost; {panics} panics of a sink of a user's"
+        "{opened} handed over = {written} written + {lost} lost; it was given {given}, and panicked at {panics} of them"
     );
     Line::new(name, numbers, broken)
+}
+
+/// When the monitor is closed, both sides have counted the same.
+fn at_the_end(sample: &Sample) -> Vec<String> {
+    let (lane, given, panics) = (&sample.hostile, sample.hostile_events, sample.panics);
+    let mut broken = Vec::new();
+    if lane.written + lane.lost != lane.opened {
+        broken.push(format!(
+            "of {} events {} are written and {} lost",
+            lane.opened, lane.written, lane.lost
+        ));
+    }
+    if given != lane.written + panics {
+        broken.push(format!(
+            "it was given {given} and panicked at {panics}, and {} count as written",
+            lane.written
+        ));
+    }
+    if sample.hostile_told != lane.lost {
+        broken.push(format!(
+            "it was told of {} lost events, and {} are",
+            sample.hostile_told, lane.lost
+        ));
+    }
+    if panics != sample.sinks_failed {
+        broken.push(format!(
+            "{panics} panics, and the monitor counted {}",
+            sample.sinks_failed
+        ));
+    }
+    broken
+}
+
+/// Of a worker that was killed: nothing can be written that was not given.
+fn under_way(sample: &Sample) -> Vec<String> {
+    let (lane, given) = (&sample.hostile, sample.hostile_events);
+    let mut broken = Vec::new();
+    if lane.written + lane.lost > lane.opened {
+        broken.push(format!(
+            "of {} events {} are written and {} lost",
+            lane.opened, lane.written, lane.lost
+        ));
+    }
+    if lane.written + sample.panics > given {
+        broken.push(format!(
+            "it was given {given} and panicked at {}, and {} count as written",
+            sample.panics, lane.written
+        ));
+    }
+    if sample.panics.abs_diff(sample.sinks_failed) > 1 {
+        broken.push(format!(
+            "{} panics, and the monitor counted {}",
+            sample.panics, sample.sinks_failed
+        ));
+    }
+    broken
 }
 
 #[cfg(test)]
@@ -145,6 +198,58 @@ mod tests {
 
     fn held(evidence: &Evidence) -> Vec<Held> {
         judge(evidence).iter().map(|line| line.held).collect()
+    }
+
+    /// Of a sink that was given ten events, of which it panicked at two, and for three of which there was no room.
+    fn misbehaved() -> Sample {
+        Sample {
+            hostile: Lane {
+                opened: 13,
+                written: 8,
+                lost: 5,
+                ..Lane::default()
+            },
+            hostile_events: 10,
+            hostile_told: 5,
+            panics: 2,
+            sinks_failed: 2,
+            ..Sample::default()
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut Sample)) -> Line {
+        let mut evidence = Evidence::of(&["ledger"]);
+        let mut sample = misbehaved();
+        change(&mut sample);
+        evidence.samples.push((0, sample));
+        hostile(&evidence)
+    }
+
+    #[test]
+    fn a_sink_that_misbehaves_holds_when_its_own_count_is_the_monitors() {
+        let line = with(|_| {});
+        assert_eq!(line.held, Held::Yes, "{line:?}");
+    }
+
+    #[test]
+    fn a_sink_whose_own_count_differs_breaks() {
+        let changes: [fn(&mut Sample); 5] = [
+            // The monitor counts as written what never came, and as lost what did.
+            |sample| sample.hostile_events -= 1,
+            |sample| sample.hostile_events += 1,
+            |sample| sample.hostile_told -= 1,
+            |sample| sample.panics -= 1,
+            |sample| sample.hostile.opened += 1,
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            assert_eq!(with(change).held, Held::No, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_sink_that_was_given_nothing_proves_nothing() {
+        let line = with(|sample| *sample = Sample::default());
+        assert_eq!(line.held, Held::No);
     }
 
     #[test]

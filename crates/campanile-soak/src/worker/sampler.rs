@@ -131,8 +131,11 @@ pub(super) fn sample(world: &World, watching: &Watching, real_ms: u64) -> Sample
         monitor_cpu_ns,
         lanes: lanes(world, watching),
         ledger: ledger(world, watching),
+        // What the monitor has counted is read first: it counts what the sink has seen.
         hostile: named(world, watching, HOSTILE),
         panics: watching.hostile.panics.load(Relaxed),
+        hostile_events: watching.hostile.events.load(Relaxed),
+        hostile_told: watching.hostile.told.load(Relaxed),
         sinks_failed: world.monitor.sinks_failed(),
     }
 }

@@ -67,16 +67,25 @@ impl Mood {
     }
 }
 
-/// A sink of a user's that is slow, stuck or panicking, as its mood is.
+/// A sink of a user's that is slow, stuck or panicking, as its mood is. It counts for itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hostile {
     pub(super) mood: Mood,
+    /// Events that it was given, but for what it was told of its own losses.
+    pub(super) events: Arc<AtomicU64>,
     pub(super) panics: Arc<AtomicU64>,
-    events: Arc<AtomicU64>,
+    /// Events that it was told it has lost.
+    pub(super) told: Arc<AtomicU64>,
 }
 
 impl Sink for Hostile {
-    fn record(&self, _event: &Event) {
+    fn record(&self, event: &Event) {
+        if let Event::Loss(loss) = event
+            && loss.sink == HOSTILE
+        {
+            self.told.fetch_add(loss.lost, Relaxed);
+            return;
+        }
         let n = self.events.fetch_add(1, Relaxed);
         if self.mood.is(Mood::SLOW) {
             std::thread::sleep(Duration::from_millis(5));
