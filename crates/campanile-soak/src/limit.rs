@@ -1,5 +1,6 @@
 //! How many phone calls at once: more and more of them, until the layers or the machine are too slow.
 
+use crate::interrupt::Interrupt;
 use crate::journal::Sample;
 use crate::judge::evidence::Evidence;
 use crate::judge::latency::{LATE, P99_NS, late};
@@ -65,13 +66,15 @@ impl Step {
 }
 
 /// Raises the number until something breaks, then closes in. Whether at least the first number held.
-pub(crate) async fn find(options: &Options) -> Result<bool, String> {
+pub(crate) async fn find(options: &Options, interrupt: &Interrupt) -> Result<bool, String> {
     let (mut good, mut bad): (Option<Step>, Option<u32>) = (None, None);
     let mut sessions = options.sessions;
     while bad
         .is_none_or(|bad| sessions < bad && bad > good.as_ref().map_or(0, |g| g.sessions) * 5 / 4)
     {
-        let step = measure(options, sessions).await?;
+        let Some(step) = measure(options, sessions, interrupt).await? else {
+            break;
+        };
         say(&step.line());
         let next = match step.holds() {
             true => {
@@ -90,14 +93,21 @@ pub(crate) async fn find(options: &Options) -> Result<bool, String> {
         }
         sessions = next;
     }
+    if good.is_none() && bad.is_none() {
+        return Err("it was ended before anything was measured".into());
+    }
     let Some(best) = good else {
         say("not even the first number of sessions holds");
         return Ok(false);
     };
+    let at_least = match interrupt.has_come() {
+        true => "at least ",
+        false => "",
+    };
     // A quarter of the load has no layers.
     let all = f64::from(best.sessions) * 1.25;
     say(&format!(
-        "the limit is {} sessions with layers and {} without, on {:.2} cores: {:.0} sessions a core",
+        "the limit is {at_least}{} sessions with layers and {} without, on {:.2} cores: {:.0} sessions a core",
         best.sessions,
         best.sessions / 4,
         best.cores,
@@ -106,7 +116,12 @@ pub(crate) async fn find(options: &Options) -> Result<bool, String> {
     Ok(true)
 }
 
-async fn measure(options: &Options, sessions: u32) -> Result<Step, String> {
+/// One step; `None` when it was ended early.
+async fn measure(
+    options: &Options,
+    sessions: u32,
+    interrupt: &Interrupt,
+) -> Result<Option<Step>, String> {
     let step = Options {
         minutes: STEP_MINUTES,
         speed: 1,
@@ -115,9 +130,17 @@ async fn measure(options: &Options, sessions: u32) -> Result<Step, String> {
         report: options.report.join("limit"),
         ..options.clone()
     };
-    let mut soak = Soak::prepare(step).await?;
+    if interrupt.has_come() {
+        return Ok(None);
+    }
+    let mut soak = Soak::prepare(step, interrupt).await?;
     soak.live().await?;
-    Step::of(soak.evidence(), sessions).ok_or_else(|| "nothing was measured".to_owned())
+    if interrupt.has_come() {
+        return Ok(None);
+    }
+    let step = Step::of(soak.evidence(), sessions);
+    step.map(Some)
+        .ok_or_else(|| "nothing was measured".to_owned())
 }
 
 fn say(line: &str) {

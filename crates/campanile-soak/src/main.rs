@@ -15,6 +15,7 @@ mod clock;
 mod dice;
 mod disk;
 mod faults;
+mod interrupt;
 mod journal;
 mod judge;
 mod limit;

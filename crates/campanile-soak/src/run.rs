@@ -3,6 +3,7 @@
 use crate::canary::Watcher;
 use crate::disk::Disk;
 use crate::faults::Fault;
+use crate::interrupt::Interrupt;
 use crate::journal::{BillLine, Entry, Tail};
 use crate::judge::alerts::{SHARES, budgets};
 use crate::judge::console::Console;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often the judge looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -38,10 +40,11 @@ pub(crate) fn run(options: Options) -> Result<bool, String> {
         .build();
     let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
     runtime.block_on(async {
+        let interrupt = Interrupt::listen().map_err(|error| format!("no signals: {error}"))?;
         if options.find_limit {
-            return limit::find(&options).await;
+            return limit::find(&options, &interrupt).await;
         }
-        let mut soak = Soak::prepare(options).await?;
+        let mut soak = Soak::prepare(options, &interrupt).await?;
         soak.live().await?;
         soak.judge().await
     })
@@ -58,6 +61,7 @@ pub(crate) struct Soak {
     evidence: Evidence,
     watcher: Watcher,
     live: Live,
+    interrupt: Interrupt,
     /// Held as long as this soak is at work in its folder.
     _lock: File,
 }
@@ -65,12 +69,16 @@ pub(crate) struct Soak {
 /// What a life of a worker ended with.
 enum End {
     Closed,
-    Killed { at_ms: u64 },
+    Killed {
+        at_ms: u64,
+    },
+    /// It was told to end, and did not.
+    Stuck,
 }
 
 impl Soak {
     /// Makes folders, configuration, providers.
-    pub(crate) async fn prepare(options: Options) -> Result<Self, String> {
+    pub(crate) async fn prepare(options: Options, interrupt: &Interrupt) -> Result<Self, String> {
         let folder = options.report.join("run");
         let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
         fs::create_dir_all(&options.report).map_err(wrong)?;
@@ -105,6 +113,7 @@ impl Soak {
         };
         Ok(Self {
             _lock: lock,
+            interrupt: interrupt.clone(),
             live: Live::new(&options),
             options,
             folder,
@@ -154,7 +163,7 @@ impl Soak {
         let (mut life, mut from_ms) = (0, 0);
         loop {
             match self.worker(self.job(life, from_ms)).await? {
-                End::Closed => return Ok(()),
+                End::Closed | End::Stuck => return Ok(()),
                 // It had a second more for its last checkpoint.
                 End::Killed { at_ms } => from_ms = at_ms + 1_001,
             }
@@ -195,17 +204,14 @@ impl Soak {
         tail: &mut Tail,
         console: &Console,
     ) -> Result<End, String> {
-        let mut patience = LAST_WORDS;
+        let mut told_at = None;
         loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                _ = tokio::signal::ctrl_c() => {
-                    self.evidence.ended_early = true;
-                    drop(child.stdin.take());
-                }
-            }
-            if self.evidence.ended_early {
-                patience = patience.saturating_sub(LOOK);
+            tokio::time::sleep(LOOK).await;
+            if self.interrupt.has_come() {
+                self.evidence.ended_early = true;
+                // Also of a worker that began after the one that was told was killed.
+                drop(child.stdin.take());
+                told_at.get_or_insert_with(Instant::now);
             }
             if let Some(at_ms) = self.look(tail, console)? {
                 return Ok(End::Killed { at_ms });
@@ -219,8 +225,8 @@ impl Soak {
                     )),
                 };
             }
-            if patience.is_zero() {
-                return Err("the worker did not end when it was told to".into());
+            if told_at.is_some_and(|at| at.elapsed() > LAST_WORDS) {
+                return Ok(End::Stuck);
             }
         }
     }

@@ -14,8 +14,8 @@ const STEP: u64 = 10;
 pub(crate) struct Live {
     length_ms: u64,
     terminal: bool,
-    /// Percent that were told.
-    told: u64,
+    /// Percent at which the next line is due.
+    due: u64,
 }
 
 impl Live {
@@ -23,7 +23,7 @@ impl Live {
         Self {
             length_ms: options.length_ms(),
             terminal: std::io::stdout().is_terminal(),
-            told: 0,
+            due: 0,
         }
     }
 
@@ -47,8 +47,8 @@ impl Live {
             let full = percent as usize * BAR / 100;
             let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR - full));
             self.print(&format!("\r\x1b[2K{bar} {percent:>3} % {figures}"));
-        } else if percent >= self.told + STEP {
-            self.told = percent - percent % STEP;
+        } else if percent >= self.due {
+            self.due = percent - percent % STEP + STEP;
             self.print(&format!("{percent:>3} % {figures}\n"));
         }
     }
