@@ -1,15 +1,12 @@
 //! The soak is a program of its own, so that this one stays small; this builds and runs it.
 
 use crate::shell::{self, Done};
+use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
-/// Runs the soak with these arguments. Its exit status is ours.
+/// Becomes the soak with these arguments: it hears Ctrl-C, and its exit status is ours. Returns only where it cannot.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, String> {
-    let status = command(arguments)
-        .status()
-        .map_err(|error| format!("cargo: {error}"))?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(ExitCode::from(code.unwrap_or(1)))
+    Err(format!("cargo: {}", command(arguments).exec()))
 }
 
 /// The soak that everything has to live through: half an hour of twenty phone calls at once, in memory.
