@@ -3,6 +3,7 @@
 use super::bills;
 use super::evidence::Evidence;
 use super::verdict::{Held, Line};
+use campanile::sinks::ledger::FailureGroup;
 use std::collections::BTreeSet;
 
 /// What was there when the calls had gone on for five minutes of their own time.
@@ -97,28 +98,63 @@ fn five_minutes(evidence: &Evidence) -> Vec<Line> {
     ]
 }
 
-/// The network goes away in the middle of sessions: the error is logged, with where it was caught.
+/// The network goes away in the middle of sessions: each error is logged, with where it was caught.
 fn network(evidence: &Evidence) -> Line {
     let groups = evidence.ledger.iter().flat_map(|ledger| &ledger.errors);
-    let lost: Vec<_> = groups
-        .filter(|group| group.kind == "connectivity")
+    let groups: Vec<_> = groups.map(Group::of).collect();
+    traces(&groups, evidence.logs.failures)
+}
+
+/// Calls that failed in the same way.
+struct Group<'a> {
+    kind: &'a str,
+    count: u64,
+    trace: Option<&'a str>,
+}
+
+impl<'a> Group<'a> {
+    fn of(group: &'a FailureGroup) -> Self {
+        Self {
+            kind: group.kind,
+            count: group.count,
+            trace: group.backtrace.as_deref(),
+        }
+    }
+
+    /// Whether it says where it was caught: some frames, of two lines each.
+    fn is_traced(&self) -> bool {
+        self.trace.is_some_and(|trace| trace.lines().count() > 2)
+    }
+}
+
+/// Whatever goes wrong in the mission comes as an error, and the configuration promises a trace for it.
+fn traces(groups: &[Group<'_>], logged: u64) -> Line {
+    let lost = groups.iter().filter(|group| group.kind == "connectivity");
+    let lost: u64 = lost.map(|group| group.count).sum();
+    let traced = groups.iter().filter(|group| group.is_traced()).count();
+    let mut broken: Vec<_> = groups
+        .iter()
+        .filter(|group| !group.is_traced())
+        .map(|group| {
+            format!(
+                "{} calls failed by {} without a trace",
+                group.count, group.kind
+            )
+        })
         .collect();
-    let traced = lost.iter().filter(|group| {
-        group
-            .backtrace
-            .as_deref()
-            .is_some_and(|trace| trace.lines().count() > 2)
-    });
-    let traced = traced.count();
-    let count: u64 = lost.iter().map(|group| group.count).sum();
-    check(
+    if lost == 0 {
+        broken.push("no call lost its network".into());
+    }
+    if logged == 0 {
+        broken.push("no failure is in the log files".into());
+    }
+    Line::new(
         "network lost mid-session: error logged with stack trace",
-        traced > 0 && evidence.logs.failures > 0,
         format!(
-            "{count} calls in {} groups, {traced} of them with a trace; {} in the log files",
-            lost.len(),
-            evidence.logs.failures
+            "{lost} calls lost it; {} kinds of errors, {traced} of them with a trace; {logged} failed calls in the log files",
+            groups.len()
         ),
+        broken,
     )
 }
 
@@ -161,6 +197,33 @@ fn recoverable(evidence: &Evidence) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TRACE: Option<&str> = Some("one\n  at a.rs:1\ntwo\n  at b.rs:2");
+
+    fn group(kind: &'static str, trace: Option<&'static str>) -> Group<'static> {
+        Group {
+            kind,
+            count: 3,
+            trace,
+        }
+    }
+
+    #[test]
+    fn an_error_of_any_kind_without_a_trace_breaks() {
+        let held = |groups: &[_]| traces(groups, 6).held;
+        let network = || group("connectivity", TRACE);
+
+        assert_eq!(held(&[network(), group("rate_limit", TRACE)]), Held::Yes);
+        assert_eq!(held(&[network(), group("rate_limit", None)]), Held::No);
+        assert_eq!(held(&[network(), group("connectivity", None)]), Held::No);
+        assert_eq!(held(&[network(), group("timeout", Some("one"))]), Held::No);
+    }
+
+    #[test]
+    fn a_network_that_was_never_lost_breaks() {
+        assert_eq!(traces(&[group("rate_limit", TRACE)], 6).held, Held::No);
+        assert_eq!(traces(&[group("connectivity", TRACE)], 0).held, Held::No);
+    }
 
     #[test]
     fn each_line_about_bills_has_its_own_name() {
