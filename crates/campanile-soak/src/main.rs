@@ -53,7 +53,7 @@ fn main() -> ExitCode {
             Err(why) => complain(&why),
         };
     }
-    match run::run(Options::parse().resolved()) {
+    match Options::parse().resolved().and_then(run::run) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => complain(&why),

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Parser, Serialize, Deserialize)]
 #[command(name = "cargo xtask soak", bin_name = "cargo xtask soak")]
 pub(crate) struct Options {
-    /// `mission`: the checks of the first five and thirty minutes, with the network going away in between
-    #[arg(long, value_name = "NAME")]
+    /// `mission`: the checks of the first five and thirty minutes, with faults of its own: the network goes away in between
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["faults", "find_limit"])]
     pub(crate) preset: Option<Preset>,
     /// How long the phone calls go on, in minutes of their own time
     #[arg(long, default_value_t = 30.0, value_name = "N", value_parser = minutes)]
@@ -44,6 +44,9 @@ pub(crate) struct Options {
     pub(crate) plant: Option<Plant>,
 }
 
+/// What the mission takes at least.
+const MISSION_MINUTES: f64 = 30.0;
+
 /// A choice of options with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub(crate) enum Preset {
@@ -57,15 +60,18 @@ fn minutes(text: &str) -> Result<f64, String> {
 }
 
 impl Options {
-    /// What the preset stands for.
-    pub(crate) fn resolved(mut self) -> Self {
+    /// What the preset stands for; an error is one line.
+    pub(crate) fn resolved(mut self) -> Result<Self, String> {
         if self.preset == Some(Preset::Mission) {
-            self.minutes = self.minutes.max(30.0);
-            self.faults = "refused,reset,stt_reconnect,too_many"
-                .parse()
-                .expect("faults by name");
+            if self.minutes < MISSION_MINUTES {
+                return Err(format!(
+                    "the preset `mission` judges what is there after {MISSION_MINUTES} minutes: --minutes {} is too short",
+                    self.minutes
+                ));
+            }
+            self.faults = "refused,reset,stt_reconnect,too_many".parse()?;
         }
-        self
+        Ok(self)
     }
 
     /// The length of the run, in milliseconds of the calls' own time.

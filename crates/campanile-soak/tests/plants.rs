@@ -163,8 +163,16 @@ fn equal_seeds_come_to_equal_totals_through_a_kill() {
 #[test]
 fn what_cannot_start_says_why_in_one_line() {
     for (arguments, words) in [
-        (["--env", "prd"], "no environment `prd`"),
-        (["--faults", "kil"], "there is no fault `kil`"),
+        (&["--env", "prd"][..], "no environment `prd`"),
+        (&["--faults", "kil"], "there is no fault `kil`"),
+        (
+            &["--preset", "mission", "--faults", "none"],
+            "cannot be used with",
+        ),
+        (
+            &["--preset", "mission", "--minutes", "5"],
+            "--minutes 5 is too short",
+        ),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_campanile-soak"))
             .args(arguments)
