@@ -3,7 +3,7 @@
 use crate::interrupt::Interrupt;
 use crate::journal::Sample;
 use crate::judge::evidence::Evidence;
-use crate::judge::latency::{LATE, P99_NS, late};
+use crate::judge::latency::{LATE, P99_NS, added, late};
 use crate::options::Options;
 use crate::run::Soak;
 use std::io::Write as _;
@@ -27,10 +27,7 @@ struct Step {
 impl Step {
     fn of(evidence: &Evidence, sessions: u32) -> Option<Self> {
         let latency = evidence.closed.as_ref()?.latency.as_ref()?;
-        let added = latency
-            .rows
-            .iter()
-            .map(|row| row.watched.p99.saturating_sub(row.bare.p99));
+        let added = added(latency).map(|added| added.p99);
         let samples: Vec<&Sample> = evidence.samples.iter().map(|(_, sample)| sample).collect();
         let (first, last) = (
             samples.get(samples.len() / 4)?,

@@ -21,6 +21,26 @@ pub(crate) fn late(latency: &Latency) -> [f64; 2] {
     })
 }
 
+/// What layers add to one way, in nanoseconds.
+pub(crate) struct Added<'a> {
+    what: &'a str,
+    p50: u64,
+    pub(crate) p99: u64,
+    p999: u64,
+}
+
+/// What they add to each way that has seen enough pieces, with layers and without.
+pub(crate) fn added(latency: &Latency) -> impl Iterator<Item = Added<'_>> {
+    let rows = latency.rows.iter();
+    let enough = rows.filter(|row| row.bare.n.min(row.watched.n) >= ENOUGH);
+    enough.map(|row| Added {
+        what: &row.what,
+        p50: row.watched.p50.saturating_sub(row.bare.p50),
+        p99: row.watched.p99.saturating_sub(row.bare.p99),
+        p999: row.watched.p999.saturating_sub(row.bare.p999),
+    })
+}
+
 /// In real time only: on a scaled clock there is nothing to measure.
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Line> {
     let Some(latency) = evidence
@@ -32,29 +52,20 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Line> {
     };
     let us = |ns: u64| ns as f64 / 1e3;
     let (mut shown, mut broken) = (Vec::new(), Vec::new());
-    for row in latency
-        .rows
-        .iter()
-        .filter(|row| row.bare.n.min(row.watched.n) >= ENOUGH)
-    {
-        let added = [
-            row.watched.p50.saturating_sub(row.bare.p50),
-            row.watched.p99.saturating_sub(row.bare.p99),
-            row.watched.p999.saturating_sub(row.bare.p999),
-        ];
+    for added in added(latency) {
         shown.push(format!(
             "{} p50 +{:.1} p99 +{:.1} p99.9 +{:.1} µs",
-            row.what,
-            us(added[0]),
-            us(added[1]),
-            us(added[2])
+            added.what,
+            us(added.p50),
+            us(added.p99),
+            us(added.p999)
         ));
-        if added[0] > P50_NS || added[1] > P99_NS {
+        if added.p50 > P50_NS || added.p99 > P99_NS {
             broken.push(format!(
                 "{}: {:.0} µs at the median, {:.0} µs at p99",
-                row.what,
-                us(added[0]),
-                us(added[1])
+                added.what,
+                us(added.p50),
+                us(added.p99)
             ));
         }
     }
@@ -80,4 +91,35 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Line> {
             on_time,
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{LatencyRow, Quantiles};
+
+    #[test]
+    fn what_layers_add_is_said_of_ways_that_saw_enough() {
+        let quantiles = |n, p99| Quantiles {
+            n,
+            p99,
+            ..Quantiles::default()
+        };
+        let row = |bare, watched| LatencyRow {
+            bare,
+            watched,
+            ..LatencyRow::default()
+        };
+        let latency = Latency {
+            rows: vec![
+                row(quantiles(1_000, 50), quantiles(1_000, 70)),
+                row(quantiles(999, 50), quantiles(1_000, 9_000)),
+                row(quantiles(1_000, 50), quantiles(1_000, 40)),
+            ],
+            ..Latency::default()
+        };
+
+        let p99: Vec<_> = added(&latency).map(|added| added.p99).collect();
+        assert_eq!(p99, [20, 0]);
+    }
 }
