@@ -33,7 +33,7 @@ fn ctrl_c_ends_a_soak_with_a_verdict() {
     let lines = report["verdict"].as_array().expect("a verdict");
     let end = lines
         .iter()
-        .find(|line| line["name"] == "descriptors and tasks are back")
+        .find(|line| line["name"] == "descriptors, tasks and threads are back")
         .expect("a line about the worker's end");
     assert_eq!(end["held"], "yes", "the worker ended in order: {rest}");
 }

@@ -124,7 +124,7 @@ fn metrics(evidence: &Evidence) -> Line {
 
 /// Descriptors, tasks and threads are back where they were.
 fn ends(evidence: &Evidence) -> Line {
-    let name = "descriptors and tasks are back";
+    let name = "descriptors, tasks and threads are back";
     let (Some(begun), Some(closed)) = (evidence.lives.last(), &evidence.closed) else {
         return Line::new(name, "", vec![NOT_CLOSED.into()]);
     };
@@ -138,6 +138,12 @@ fn ends(evidence: &Evidence) -> Line {
     }
     if closed.fds > begun.fds {
         broken.push(format!("{} files are left open", closed.fds - begun.fds));
+    }
+    if closed.threads > begun.threads {
+        broken.push(format!(
+            "{} threads are left",
+            closed.threads - begun.threads
+        ));
     }
     if !closed.clean {
         broken.push("the monitor was not done in time".into());
@@ -197,7 +203,7 @@ fn faults(evidence: &Evidence) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::evidence::Called;
+    use crate::judge::evidence::{Called, Closed};
 
     fn held(evidence: &Evidence, name: &str) -> Held {
         let lines = judge(evidence);
@@ -237,6 +243,25 @@ mod tests {
 
         assert_eq!(with(3), Held::Yes);
         assert_eq!([0, 1, 2, 4].map(with), [Held::No; 4]);
+    }
+
+    #[test]
+    fn what_is_left_at_the_end_breaks() {
+        let changes: [fn(&mut Closed); 4] = [
+            |closed| closed.fds += 1,
+            |closed| closed.tasks += 1,
+            |closed| closed.threads += 1,
+            |closed| closed.clean = false,
+        ];
+        let mut evidence = Evidence::of(&["ledger"]);
+        assert_eq!(held(&evidence, "descriptors"), Held::Yes);
+
+        let good = evidence.closed.clone();
+        for change in changes {
+            evidence.closed = good.clone();
+            evidence.closed.as_mut().map(change);
+            assert_eq!(held(&evidence, "descriptors"), Held::No);
+        }
     }
 
     #[test]

@@ -157,8 +157,8 @@ pub(crate) struct Watching {
     given: Mutex<BTreeMap<&'static str, Arc<AtomicU64>>>,
     hostile: Hostile,
     pacer: Arc<Pacer>,
-    /// Open files at the beginning.
-    begun: u64,
+    /// Open files and threads at the beginning.
+    begun: (u64, u64),
 }
 
 impl Watching {
@@ -183,6 +183,8 @@ impl Watching {
 }
 
 async fn work(job: Job, clock: WorkClock, pacer: &Arc<Pacer>) -> Result<(), String> {
+    // Its thread is there before the threads are counted.
+    let ending = end_with_stdin();
     let journal = Journal::open(&job.journal)
         .map_err(|error| format!("{}: {error}", job.journal.display()))?;
     let begun = Entry::Begun {
@@ -197,12 +199,11 @@ async fn work(job: Job, clock: WorkClock, pacer: &Arc<Pacer>) -> Result<(), Stri
     // The first backtrace fills caches of tens of megabytes. They are not to look like a leak when the first error comes.
     let _ = std::backtrace::Backtrace::force_capture().to_string();
     let started = pacer.begin();
-    let open = sampler::descriptors();
     let watching = Watching {
         given: Mutex::default(),
         hostile: Hostile::default(),
         pacer: Arc::clone(pacer),
-        begun: open,
+        begun: (sampler::descriptors(), sampler::threads()),
     };
     let monitor = monitor(&job, &clock, &watching)?;
     let place = match job.sockets {
@@ -227,25 +228,28 @@ async fn work(job: Job, clock: WorkClock, pacer: &Arc<Pacer>) -> Result<(), Stri
         started,
         measured,
         counts: Counts::default(),
-        ending: AtomicBool::new(false),
+        ending,
         job,
     });
-    end_with_stdin(&world);
     live(&world, &watching).await;
     end(world, watching).await;
     Ok(())
 }
 
-/// Whoever started us closes our standard input when it has seen enough, or dies.
-fn end_with_stdin(world: &Shared) {
-    let world = Arc::downgrade(world);
+/// Whoever started us closes our standard input when it has seen enough, or dies: then this becomes `true`.
+fn end_with_stdin() -> Arc<AtomicBool> {
+    let ending = Arc::<AtomicBool>::default();
+    let told = Arc::clone(&ending);
     // Nobody waits for it: it hangs in a read until the process ends.
     std::thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        if let Some(world) = world.upgrade() {
-            world.ending.store(true, Relaxed);
+        told.store(true, Relaxed);
+        // It counts as one of our threads until then.
+        loop {
+            std::thread::park();
         }
     });
+    ending
 }
 
 /// The monitor of the configuration, on our clock, with what we put around its sinks.
@@ -348,12 +352,14 @@ async fn end(world: Shared, watching: Watching) {
 }
 
 /// Files and threads, once they are no more than at the beginning; after a moment in any case.
-fn settled(begun: u64) -> (u64, u64) {
+fn settled(begun: (u64, u64)) -> (u64, u64) {
+    let now = || (sampler::descriptors(), sampler::threads());
     for _ in 0..100 {
-        if sampler::descriptors() <= begun {
+        let (files, threads) = now();
+        if files <= begun.0 && threads <= begun.1 {
             break;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    (sampler::descriptors(), sampler::threads())
+    now()
 }

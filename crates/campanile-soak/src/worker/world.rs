@@ -33,7 +33,7 @@ pub(super) struct World {
     pub(super) measured: Option<Arc<Measured>>,
     pub(super) counts: Counts,
     /// No more turns are begun.
-    pub(super) ending: AtomicBool,
+    pub(super) ending: Arc<AtomicBool>,
 }
 
 /// What has happened so far.
