@@ -132,23 +132,25 @@ fn line(
         of(first) / 1_024,
         of(last) / 1_024
     );
-    // A buffer that a fault made larger is a step. A leak goes on: it is in each third.
-    let parts = match faults {
-        true => samples
-            .chunks(samples.len().div_ceil(3))
-            .map(slope)
-            .collect(),
-        false => vec![Some(whole)],
-    };
     // Certain to two standard errors.
-    let least = |part: &Option<Slope>| part.map_or(f64::MIN, |part| part.slope - 2.0 * part.error);
-    let least = parts
-        .iter()
-        .map(least)
-        .chain([least(&Some(whole))])
-        .fold(f64::MAX, f64::min);
+    let least = |part: &Slope| part.slope - 2.0 * part.error;
+    let limit = limit(turns as f64);
+    if least(&whole) <= limit {
+        return Line::new(name, numbers, Vec::new());
+    }
+    let mut parts = vec![whole];
+    if faults {
+        // A buffer that a fault made larger is a step. A leak goes on: it is in each third.
+        let thirds = samples.chunks(samples.len().div_ceil(3)).map(slope);
+        let Some(thirds) = thirds.collect::<Option<Vec<_>>>() else {
+            let few = "it grows, and too few samples are in a third of the run to tell a step from a leak";
+            return Line::unknown(name, format!("{numbers}; {few}"));
+        };
+        parts.extend(thirds);
+    }
+    let least = parts.iter().map(least).fold(f64::MAX, f64::min);
     let mut broken = Vec::new();
-    if least > limit(turns as f64) {
+    if least > limit {
         broken.push(format!(
             "it grows by at least {least:.0} bytes a turn: a leak"
         ));
@@ -159,6 +161,32 @@ fn line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::verdict::Held;
+
+    /// The heap of so many samples, a turn each, judged as that of a run with faults.
+    fn heap(n: u64, bytes: impl Fn(u64) -> u64) -> Held {
+        let samples = (0..n).map(|turns| Sample {
+            turns,
+            heap: bytes(turns),
+            ..Sample::default()
+        });
+        let samples: Vec<_> = samples.map(|sample| (0, sample)).collect();
+        line("the heap", &samples, |s| s.heap, |_| 256.0, true).held
+    }
+
+    #[test]
+    fn a_leak_is_in_each_third_and_a_step_is_not() {
+        assert_eq!(heap(90, |turns| turns * 1_024), Held::No);
+        assert_eq!(heap(90, |turns| turns / 45 * 1_000_000), Held::Yes);
+        assert_eq!(heap(90, |turns| 1_000_000 - turns), Held::Yes);
+    }
+
+    #[test]
+    fn a_heap_that_grows_and_has_too_few_samples_is_not_known_to_be_flat() {
+        assert_eq!(heap(6, |turns| turns * 1_024), Held::Unknown);
+        assert_eq!(heap(2, |turns| turns * 1_024), Held::Unknown);
+        assert_eq!(heap(6, |_| 1_000_000), Held::Yes);
+    }
 
     #[test]
     fn a_leak_is_told_from_noise() {
