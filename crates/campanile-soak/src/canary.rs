@@ -4,6 +4,9 @@
 //! and in the fields of log lines. Put together at run time, so that no scanner takes them for real.
 
 use memchr::memmem::Finder;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
 
 /// What is said: never written, masked or not, unless a file asks for it.
 pub(crate) fn said() -> [String; 3] {
@@ -39,6 +42,35 @@ impl Watcher {
         }
     }
 
+    /// Looks into every file below a folder, and into what is compressed there: what was found, each with its file, and how
+    /// many bytes were searched. A file that cannot be read counts as found: nobody knows what it holds.
+    pub(crate) fn search(&self, folder: &Path) -> (Vec<String>, u64) {
+        let mut found = (Vec::new(), 0);
+        self.search_into(folder, &mut found);
+        found
+    }
+
+    fn search_into(&self, folder: &Path, found: &mut (Vec<String>, u64)) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                self.search_into(&path, found);
+                continue;
+            }
+            let place = match contents(&path) {
+                Ok(bytes) => {
+                    found.1 += bytes.len() as u64;
+                    self.find(&bytes)
+                }
+                Err(error) => Some(format!("it cannot be searched: {error}")),
+            };
+            let name = entry.file_name().to_string_lossy().into_owned();
+            found
+                .0
+                .extend(place.map(|place| format!("{name}: {place}")));
+        }
+    }
+
     /// The first canary in these bytes, and what stands around it.
     pub(crate) fn find(&self, bytes: &[u8]) -> Option<String> {
         self.finders.iter().find_map(|(canary, finder)| {
@@ -51,6 +83,14 @@ impl Watcher {
                 place.replace(['\n', '\r'], " ")
             ))
         })
+    }
+}
+
+/// What a file holds, unpacked.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    match path.extension().is_some_and(|end| end == "zst") {
+        true => zstd::decode_all(File::open(path)?),
+        false => fs::read(path),
     }
 }
 
@@ -72,6 +112,36 @@ fn forms(text: &str) -> [Vec<u8>; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_file_below_a_folder_is_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = folder.path().join("outbox");
+        fs::create_dir(&outbox).unwrap();
+        let text = format!("He said {}.", said()[0]);
+        let packed = zstd::encode_all(text.as_bytes(), 1).unwrap();
+        fs::write(folder.path().join("campanile.db"), &text).unwrap();
+        fs::write(folder.path().join("campanile.db-wal"), "nothing").unwrap();
+        fs::write(folder.path().join("campanile-2026-08.db.zst"), &packed).unwrap();
+        fs::write(folder.path().join("torn.zst"), "not packed").unwrap();
+        fs::write(outbox.join("one"), &text).unwrap();
+
+        let (mut found, bytes) = Watcher::new().search(folder.path());
+
+        found.sort();
+        let files: Vec<_> = found
+            .iter()
+            .map(|at| at.split(':').next().unwrap())
+            .collect();
+        let expected = [
+            "campanile-2026-08.db.zst",
+            "campanile.db",
+            "one",
+            "torn.zst",
+        ];
+        assert_eq!(files, expected, "{found:?}");
+        assert_eq!(bytes, 3 * text.len() as u64 + 7);
+    }
 
     #[test]
     fn canaries_are_found_as_they_are_and_escaped() {

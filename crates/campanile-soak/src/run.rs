@@ -317,8 +317,9 @@ impl Soak {
                 .extend(bill.lines.iter().map(BillLine::of));
         }
         self.last_metrics();
-        let ledger = self.disk.folder.join("ledger/campanile.db");
-        self.search(&ledger);
+        let folder = self.disk.folder.join("ledger");
+        self.search(&folder);
+        let ledger = folder.join("campanile.db");
         self.evidence.ledger = match Ledgered::read(&ledger) {
             Ok(ledger) => Some(ledger),
             Err(why) => {
@@ -338,16 +339,12 @@ impl Soak {
         ))
     }
 
-    /// Looks for canaries in the files of the ledger.
-    fn search(&mut self, ledger: &Path) {
-        for end in ["db", "db-wal"] {
-            let bytes = fs::read(ledger.with_extension(end)).unwrap_or_default();
-            self.evidence.searched_bytes += bytes.len() as u64;
-            let found = self.watcher.find(&bytes);
-            self.evidence
-                .canaries
-                .extend(found.map(|place| format!("ledger: {place}")));
-        }
+    /// Looks for canaries in all that the ledger has left in its folder.
+    fn search(&mut self, folder: &Path) {
+        let (found, bytes) = self.watcher.search(folder);
+        self.evidence.searched_bytes += bytes;
+        let found = found.into_iter().map(|place| format!("ledger: {place}"));
+        self.evidence.canaries.extend(found);
     }
 }
 
