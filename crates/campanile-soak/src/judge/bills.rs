@@ -4,7 +4,7 @@ use super::calls::{Pair, pairs};
 use super::evidence::Evidence;
 use super::prices;
 use super::verdict::Line;
-use crate::journal::BillLine;
+use crate::journal::{BillLine, Outcome};
 use campanile::sinks::ledger::AttemptRow;
 use campanile::{Cost, Count, Meter, Money, Usage};
 use std::collections::HashMap;
@@ -181,7 +181,7 @@ impl Books {
                     met[at] = true;
                     let (pair, attempt) = attempts[at];
                     let ended = pair.called.over;
-                    let torn = real && ended != Some(crate::journal::Outcome::Completed);
+                    let torn = is_torn(std::slice::from_ref(pair), real);
                     book.compare(&place, &[*line], &[attempt], torn, ended.is_none());
                 }
                 _ => rest.push(line),
@@ -211,9 +211,15 @@ impl Books {
         let left: Vec<_> = left.filter(|attempt| attempt.usage.is_some()).collect();
         if !rest.is_empty() || !left.is_empty() {
             let killed = pairs.iter().any(|pair| pair.called.over.is_none());
-            book.compare(&place, &rest, &left, true, killed);
+            book.compare(&place, &rest, &left, is_torn(pairs, real), killed);
         }
     }
+}
+
+/// Whether audio of these calls may have been lost on its way: there is a network, and one of them did not complete.
+fn is_torn(pairs: &[Pair<'_>], real: bool) -> bool {
+    let whole = |pair: &Pair<'_>| pair.called.over == Some(Outcome::Completed);
+    real && !pairs.iter().all(whole)
 }
 
 /// What may be missing, in grains.
@@ -440,4 +446,31 @@ pub(crate) fn costs(evidence: &Evidence) -> Line {
         }
     }
     Line::new(name, format!("{checked} amounts"), broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::evidence::Called;
+
+    #[test]
+    fn audio_is_lost_on_a_network_only_and_of_calls_that_did_not_complete_only() {
+        let [whole, cut, killed] =
+            [Some(Outcome::Completed), Some(Outcome::Failed), None].map(|over| Called {
+                over,
+                ..Called::default()
+            });
+        let torn = |calls: &[&Called], real| {
+            let pairs = calls.iter().map(|&called| Pair {
+                called,
+                recorded: None,
+            });
+            is_torn(&pairs.collect::<Vec<_>>(), real)
+        };
+
+        assert!(torn(&[&whole, &cut], true));
+        assert!(torn(&[&killed], true));
+        assert!(!torn(&[&whole, &whole], true));
+        assert!(!torn(&[&whole, &cut, &killed], false));
+    }
 }
