@@ -129,3 +129,90 @@ fn who_is_called_is_a_number() {
         (r#"{"from":"17","to":"29"}"#, r#"{"from":"17","to":"29"}"#),
     ]);
 }
+
+#[test]
+fn secrets_are_found_beside_a_name_on_another_line() {
+    let random = ["qqV9JQKgm0dEqddZ", "XrmNgzc46rJg"].concat();
+    let texts = [
+        "variable \"speech_api_key\" {\n  type = string\n  default = \"{}\"\n}",
+        "- name: SESSION_SECRET\n  value: {}",
+        "- name: DB_PASSWORD\n  value: {}",
+        "requirepass: {}",
+        "temporary password for the console: {} (until noon)",
+        "kubectl create secret generic speech --from-literal=token={}",
+    ];
+    let redactor = Redactor::standard();
+
+    for text in texts {
+        let text = text.replace("{}", &random);
+        let masked = redactor.mask(&text);
+        assert!(
+            !masked.contains("XrmN") && masked.len() + 24 > text.len(),
+            "{masked}"
+        );
+    }
+}
+
+#[test]
+fn secrets_in_urls_are_found() {
+    let (id, random) = (
+        "1234567890",
+        ["AAqqV9JQKgm0dEqddZ", "XrmNgzc46rJgXby04uJ9"].concat(),
+    );
+    let redactor = Redactor::standard();
+
+    for (before, secret, behind) in [
+        (
+            "https://hooks.slack.com/services/",
+            format!("T0A1B2C3D4/B5E6F7G8H9/{random}"),
+            " failed",
+        ),
+        (
+            "https://discord.com/api/webhooks/",
+            format!("{id}/{random}"),
+            "\"",
+        ),
+        (
+            "https://x.webhook.office.com/webhookb2/IncomingWebhook/",
+            format!("{random}/{id}"),
+            "",
+        ),
+        (
+            "https://api.telegram.org/bot",
+            format!("{id}:{random}"),
+            "/sendMessage",
+        ),
+    ] {
+        let masked = redactor.mask(&format!("{before}{secret}{behind}"));
+        assert_eq!(masked, format!("{before}[KEY]{behind}"));
+    }
+    assert_masked(&[
+        (
+            "jdbc:oracle:thin:jo/Ember750@//db:1521/X",
+            "jdbc:oracle:thin:[CREDENTIALS]@//db:1521/X",
+        ),
+        ("sqlplus jo/Ember750@//db/X", "sqlplus [CREDENTIALS]@//db/X"),
+        (
+            "postgres://$USER:$PASS@$HOST/db",
+            "postgres://$USER:$PASS@$HOST/db",
+        ),
+    ]);
+}
+
+#[test]
+fn ids_of_accounts_and_versions_stay() {
+    let hex = "0123456789abcdef".repeat(2);
+    let redactor = Redactor::standard();
+
+    for text in [
+        format!("twilio webhook CallSid=CA{hex} ringing"),
+        format!("TWILIO_ACCOUNT_SID=AC{hex}"),
+        "upgraded the codec to 4.8.1.2".to_owned(),
+        "Chrome/120.0.0.0".to_owned(),
+        "pub const LOCALBYPASS: _bindgen_ty_22 = 7".to_owned(),
+    ] {
+        assert_eq!(redactor.mask(&text), text);
+    }
+    let pair = redactor.mask(&format!("curl -u AC{hex}:{hex} https://api"));
+    assert_eq!(pair, format!("curl -u AC{hex}:[KEY] https://api"));
+}

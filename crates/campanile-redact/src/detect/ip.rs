@@ -47,7 +47,7 @@ pub(super) fn version_four(scan: &mut Scan<'_>, at: usize) {
     else {
         return;
     };
-    let named = at > 0 && text.is_any(at - 1, NUMBERED);
+    let named = at > 0 && text.is_any(at - 1, NUMBERED) || is_upgrade(text, at);
     let nobodys =
         address.is_loopback() || address.is_unspecified() || is_of_no_host(text, last.end, address);
     if !more && !named && !nobodys {
@@ -56,12 +56,30 @@ pub(super) fn version_four(scan: &mut Scan<'_>, at: usize) {
     }
 }
 
-/// `255.255.255.0`, `10.0.0.0/8`, the version `1.2.3.4-beta`.
+/// `255.255.255.0`, `10.0.0.0/8`, `Chrome/120.0.0.0`, the version `1.2.3.4-beta`.
 fn is_of_no_host(text: &Text<'_>, end: usize, address: Ipv4Addr) -> bool {
     let [first, second, _, last] = address.octets();
     let net = last == 0 && text.byte(end) == b'/' && text.byte(end + 1).is_ascii_digit();
     let version = text.byte(end) == b'-' && text.byte(end + 1).is_ascii_lowercase();
-    (first, second) == (255, 255) || net || version
+    let major = address.octets()[1..] == [0, 0, 0];
+    (first, second) == (255, 255) || net || version || major
+}
+
+/// `upgraded the codec to 4.8.1.2`
+fn is_upgrade(text: &Text<'_>, at: usize) -> bool {
+    const WORDS: &[&str] = &[
+        "upgraded",
+        "upgrade",
+        "upgrading",
+        "upgrades",
+        "downgraded",
+        "downgrade",
+        "bumped",
+        "bump",
+        "bumps",
+    ];
+    let short = (at..at + 4).all(|part| text.word(part).len() <= 2);
+    short && (at.saturating_sub(6)..at).any(|near| text.is_any(near, WORDS))
 }
 
 /// `::ffff:192.0.2.1` belongs together.

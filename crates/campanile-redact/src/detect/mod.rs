@@ -87,6 +87,7 @@ impl<'t> Scan<'t> {
                 Sign::At(at) => {
                     email::find(self, at);
                     spoken_email::around_sign(self, at);
+                    url::oracle(self, at);
                 }
                 Sign::EncodedAt(at) => email::encoded(self, at),
                 Sign::EncodedPlus(at) => phone::encoded(self, at),
@@ -106,7 +107,11 @@ impl<'t> Scan<'t> {
             if (token.bits == 0 || token.has_hump()) && token.is_word() && token.len() > 5 {
                 // The last letters of `key::ENDS` and `password::ENDS`: most words are let go here.
                 match self.text.byte(token.end - 1) | 0x20 {
-                    b'y' | b't' | b'n' | b'l' | b's' => key::camel(self, at),
+                    b'y' | b't' | b'n' | b'l' => key::camel(self, at),
+                    b's' => {
+                        key::camel(self, at);
+                        password::camel(self, at);
+                    }
                     b'd' | b'e' => password::camel(self, at),
                     _ => {}
                 }
@@ -191,6 +196,9 @@ impl<'t> Scan<'t> {
             }
         } else {
             crypto::find(self, at);
+            if self.text.word(at).starts_with(b"bot") {
+                key::bot(self, token.start + 3, token.end);
+            }
         }
         iban::written(self, at);
     }

@@ -9,13 +9,53 @@ use crate::tag::Tag;
 use crate::token::{Text, is_space};
 
 /// What names of passwords in one word end with.
-pub(super) const ENDS: &[&str] = &["password", "passwd", "pwd", "passphrase"];
+pub(super) const ENDS: &[&str] = &["password", "passwd", "pwd", "passphrase", PASS];
+/// What other words end with, too: the value must look like one.
+const PASS: &str = "pass";
+const OTHERS: &[&str] = &[
+    "bypass",
+    "compass",
+    "trespass",
+    "surpass",
+    "overpass",
+    "underpass",
+    "encompass",
+];
 
 /// `dbPassword`, `rootpwd`
 pub(super) fn camel(scan: &mut Scan<'_>, at: usize) {
     let word = scan.text.word(at);
-    if word.len() <= 40 && key::ends_with(word, ENDS) {
-        named(scan, at);
+    if word.len() > 40 || !key::ends_with(word, ENDS) {
+        return;
+    }
+    if key::ends_with(word, &[PASS]) {
+        return passed(scan, at);
+    }
+    named(scan, at);
+}
+
+fn ends_other(word: &[u8]) -> bool {
+    let whole = OTHERS
+        .iter()
+        .any(|other| word.eq_ignore_ascii_case(other.as_bytes()));
+    whole || key::ends_with(word, OTHERS)
+}
+
+/// `requirepass: x`, `smtpPass=x`
+fn passed(scan: &mut Scan<'_>, at: usize) {
+    let text = &scan.text;
+    let (from, gap) = (text.tokens[at].end, text.gap(at));
+    let sets = gap.len() <= 4 && gap.iter().any(|byte| matches!(byte, b'=' | b':'));
+    if !sets || ends_other(text.word(at)) {
+        return;
+    }
+    if let Some((start, end)) = assigned(text, from, gap) {
+        let value = &text.bytes[start..end];
+        let mixed =
+            value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
+        if value.len() >= 8 && mixed {
+            scan.add(Find::new(start, end, Kind::Password, "password"));
+        }
     }
 }
 
@@ -47,7 +87,11 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     } else if text.is(at + 1, "from") && text.gap(at) == b" " {
         return changed(scan, at + 2);
     } else {
-        told(text, at)
+        // On the next line, `value` is the name of the value.
+        match text.gap(at).contains(&b'\n') {
+            true => paired(text, at).or_else(|| told(text, at)),
+            false => told(text, at).or_else(|| paired(text, at)),
+        }
     };
     if let Some((start, end)) = found {
         scan.add(Find::new(start, end, Kind::Password, "password"));
@@ -121,6 +165,12 @@ fn assigned(text: &Text<'_>, from: usize, gap: &[u8]) -> Option<(usize, usize)> 
     (value.len() >= least && !is_placeholder(value) && !plain).then_some((start, end))
 }
 
+/// `- name: DB_PASSWORD`, and on the next line `value: …`
+fn paired(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
+    let value = key::paired(text, at)? - 1;
+    assigned(text, text.tokens[value].end, text.gap(value))
+}
+
 /// `password from x to y`: both, where the word of the first value is token `first`.
 fn changed(scan: &mut Scan<'_>, first: usize) {
     let text = &scan.text;
@@ -168,6 +218,15 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
         let verb = (next + 1..next + 6).find(|at| text.is_any(*at, &["is", "was"]));
         let near = verb.filter(|verb| (next..*verb).all(|at| is_space(text.gap(at))));
         next = near.map_or(next, |verb| verb + 1);
+    }
+    // `the password for the portal: …`
+    if next == at + 1 && text.is_any(next, BEFORE_VERB) {
+        let colon = (next..next + 6)
+            .find(|at| !is_space(text.gap(*at)))
+            .filter(|at| text.gap(*at) == b": ");
+        if let Some(colon) = colon {
+            return lone(text, colon + 1, true);
+        }
     }
     let after_verb = next > at + 1;
     // `one time password`: a code.

@@ -18,6 +18,7 @@ pub(super) fn find(scan: &mut Scan<'_>, start: usize) {
         let label = &rest[end + 8..rest.len().min(end + 72)];
         memmem::find(label, b"-----").map_or(end + 8 + label.len(), |close| end + 8 + close + 5)
     });
+    let end = end + escapes(&rest[end..]);
     let end = (start + end..scan.text.bytes.len()).find(|at| scan.text.all.is_char_boundary(*at));
     scan.pem_until = end.unwrap_or(scan.text.bytes.len());
     scan.add(Find::new(
@@ -26,6 +27,19 @@ pub(super) fn find(scan: &mut Scan<'_>, start: usize) {
         Kind::PrivateKey,
         "private_key",
     ));
+}
+
+/// The end of the last line, where it is written as `\n`.
+fn escapes(rest: &[u8]) -> usize {
+    let mut length = 0;
+    while let [b'\\', tail @ ..] = &rest[length..] {
+        match tail {
+            [b'n' | b'r', ..] => length += 2,
+            [b'\\', b'n' | b'r', ..] => length += 3,
+            _ => break,
+        }
+    }
+    length
 }
 
 /// Whether a block that begins with `-----BEGIN` holds a private key. A label that is cut off may become one.

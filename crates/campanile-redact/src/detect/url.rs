@@ -1,5 +1,7 @@
 //! What URLs carry: user and password before the host.
 
+use memchr::memmem;
+
 use super::{Scan, key};
 use crate::find::Find;
 use crate::kind::Kind;
@@ -9,23 +11,99 @@ const LIMIT: usize = 1024;
 /// `scheme://user:password@` and `scheme://:password@`; a token alone. `colon` is the one of `://`.
 pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
     let start = colon + 3;
+    webhook(scan, start);
     let rest = scan.text.bytes.get(start..).unwrap_or_default();
     let Some(at) = authority(rest) else { return };
     scan.authority_at = start + at;
     let Some(split) = rest[..at].iter().position(|byte| *byte == b':') else {
         return alone(scan, start, start + at);
     };
-    let hidden = matches!(
-        &rest[split + 1..at],
-        [] | [b'*', ..] | [b'[', .., b']'] | [b'$', b'{', ..]
-    );
-    if !hidden {
+    if !is_placeholder(&rest[split + 1..at]) {
         scan.add(Find::new(
             start,
             start + at,
             Kind::UrlCredentials,
             "url_credentials",
         ));
+    }
+}
+
+/// `***`, `[REDACTED]`, `${PASSWORD}`, `$PASSWORD`, `{password}`, `%s`
+fn is_placeholder(password: &[u8]) -> bool {
+    let named = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    match password {
+        [] | [b'*', ..] | [b'[', .., b']'] | [b'{', .., b'}'] | [b'$', b'{', ..] | b"%s" => true,
+        [b'$', name @ ..] => name.iter().all(named),
+        _ => false,
+    }
+}
+
+/// What stands before the secret part of addresses that whoever knows them may write to.
+const WEBHOOKS: &[&[u8]] = &[
+    b"hooks.slack.com/services/",
+    b"hooks.slack.com/workflows/",
+    b"hooks.slack.com/triggers/",
+    b"/api/webhooks/",
+    b"/IncomingWebhook/",
+    b"/hooks/catch/",
+];
+/// The secret part stands no farther from the start of its URL.
+const REACH: usize = 256;
+
+/// `https://hooks.slack.com/services/T…/B…/…`: all behind the last known folder.
+fn webhook(scan: &mut Scan<'_>, start: usize) {
+    let rest = scan.text.bytes.get(start..).unwrap_or_default();
+    let outside =
+        |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>');
+    let near = &rest[..rest.len().min(REACH)];
+    let near = &near[..near.iter().position(outside).unwrap_or(near.len())];
+    let found = WEBHOOKS.iter().find_map(|folder| {
+        let at = memmem::find(near, folder)?;
+        Some(start + at + folder.len())
+    });
+    let Some(from) = found else { return };
+    let path = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
+    let length = scan.text.bytes[from..]
+        .iter()
+        .take(LIMIT)
+        .take_while(path)
+        .count();
+    let secret = &scan.text.bytes[from..from + length];
+    let secret = secret.strip_suffix(b"/").unwrap_or(secret);
+    if secret.len() >= 20 && key::is_random(secret) {
+        let end = from + secret.len();
+        scan.add(Find::new(from, end, Kind::ApiKey, "webhook"));
+    }
+}
+
+/// `jdbc:oracle:thin:user/password@//host`, `sqlplus user/password@//host`, around the sign at byte `at`.
+pub(super) fn oracle(scan: &mut Scan<'_>, at: usize) {
+    let from = at.saturating_sub(REACH / 2);
+    let head = &scan.text.bytes[from..at];
+    let named = memmem::rfind(head, b"jdbc:oracle:").and_then(|scheme| {
+        let driver = scheme + b"jdbc:oracle:".len();
+        let colon = head[driver..]
+            .iter()
+            .take(8)
+            .position(|byte| *byte == b':')?;
+        Some(driver + colon + 1)
+    });
+    let bare = || {
+        let stops = |byte: &u8| byte.is_ascii_whitespace() || b"\"'=:".contains(byte);
+        let slashes = scan.text.bytes[at + 1..].starts_with(b"//");
+        slashes.then(|| head.iter().rposition(stops).map_or(0, |stop| stop + 1))
+    };
+    let Some(start) = named.or_else(bare) else {
+        return;
+    };
+    let pair = &head[start..];
+    let slash = pair.iter().position(|byte| *byte == b'/').unwrap_or(0);
+    let user = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'#');
+    let whole = slash > 0 && slash + 1 < pair.len() && pair[..slash].iter().all(user);
+    let spaced = pair.iter().any(u8::is_ascii_whitespace);
+    if whole && !spaced && !is_placeholder(&pair[slash + 1..]) {
+        let find = Find::new(from + start, at, Kind::UrlCredentials, "url_credentials");
+        scan.add(find);
     }
 }
 

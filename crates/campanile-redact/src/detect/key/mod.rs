@@ -85,7 +85,8 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     if at > 0 && joined && scan.text.is_any(at - 1, HARMLESS) || scan.text.gap(at) == b"::" {
         return;
     }
-    let Some((token, assigned)) = value(&scan.text, at) else {
+    let found = value(&scan.text, at).or_else(|| paired(&scan.text, at).map(|at| (at, true)));
+    let Some((token, assigned)) = found else {
         return;
     };
     let mut start = value_start(&scan.text, token);
@@ -98,6 +99,7 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
         start += scheme.len();
     }
     let end = value_end(&scan.text, start);
+    start += last_name(&scan.text.bytes[start..end]);
     let query = assigned && is_query(&scan.text, at);
     let text = &scan.text.bytes[start..end];
     let least = if query { 6 } else { 16 };
@@ -109,6 +111,7 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     let account = scan.text.is(at, "subscription") && is_uuid(text);
     if text.len() >= least
         && !account
+        && !is_account_id(text)
         && random
         && (assigned || !is_uuid(text))
         && (query || !is_reference(&scan.text, start, text))
@@ -141,6 +144,59 @@ fn value(text: &Text<'_>, at: usize) -> Option<(usize, bool)> {
         }
     }
     None
+}
+
+/// `- name: SESSION_SECRET`, and on the next line `value: …`; `variable "api_key" { … default = "…" }`: the token of the value.
+pub(super) fn paired(text: &Text<'_>, at: usize) -> Option<usize> {
+    let lines = |at: usize| text.gap(at).iter().filter(|byte| **byte == b'\n').count();
+    let mut next = at + 1;
+    let mut broken = lines(at);
+    while next < at + 10 && broken <= 3 {
+        let sets = text
+            .gap(next)
+            .iter()
+            .any(|byte| matches!(byte, b':' | b'='));
+        if text.is_any(next, &["value", "default"]) && sets && text.gap(next).len() <= 8 {
+            return text.tokens.get(next + 1).map(|_| next + 1);
+        }
+        // Another name has begun.
+        if text.is_any(next, &["name", "variable", "key"]) {
+            return None;
+        }
+        broken += lines(next);
+        next += 1;
+    }
+    None
+}
+
+/// Where the value of the last of `a=b=c` begins; `=` at the end is part of it.
+fn last_name(value: &[u8]) -> usize {
+    let named = |name: &[u8]| {
+        name.len() <= 40
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_'))
+    };
+    let mut from = 0;
+    while let Some(at) = value[from..].iter().take(41).position(|byte| *byte == b'=') {
+        let more = value
+            .get(from + at + 1)
+            .is_some_and(u8::is_ascii_alphanumeric);
+        if !more || !named(&value[from..from + at]) {
+            break;
+        }
+        from += at + 1;
+    }
+    from
+}
+
+/// `AC…`, `CA…`: Twilio's names of accounts, calls, messages. `SK…` is a key.
+fn is_account_id(value: &[u8]) -> bool {
+    let [a @ b'A'..=b'Z', b @ b'A'..=b'Z', rest @ ..] = value else {
+        return false;
+    };
+    let hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    [*a, *b] != *b"SK" && rest.len() == 32 && rest.iter().all(hex)
 }
 
 /// `token, …`: a list of protocols, of which the second is a key.

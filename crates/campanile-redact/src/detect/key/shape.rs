@@ -35,13 +35,12 @@ const RUNS: &[(&[u8], usize)] = &[
     (b"AKCp", 50),
     (b"cmVmd", 50),
     (b"dapi", 34),
-    (b"EAAA", 50),
-    (b"EAAC", 50),
-    (b"EAAM", 50),
+    (b"EAA", 50),
     (b"EZAK", 50),
     (b"EZTK", 50),
     (b"LTAI", 20),
     (b"oy2", 46),
+    (b"cio", 35),
     (b"GR1348941", 25),
     (b"ATBB", 32),
     (b"eyJrIjoi", 60),
@@ -56,9 +55,7 @@ fn shape(scan: &mut Scan<'_>, start: usize, end: usize) {
     }
     let length = end - start;
     let found = match word {
-        [b'S', b'K', rest @ ..] | [b'A', b'C', rest @ ..] if rest.len() == 32 => {
-            rest.iter().all(u8::is_ascii_hexdigit)
-        }
+        [b'S', b'K', rest @ ..] if rest.len() == 32 => rest.iter().all(u8::is_ascii_hexdigit),
         [b'A', ..] if is_cloud_access(word) => true,
         _ if length == 32 && is_mail_list(scan, start, end) => true,
         _ if length >= 32 && scan.text.byte_before(start) == b'_' => is_mixed(word),
@@ -70,7 +67,7 @@ fn shape(scan: &mut Scan<'_>, start: usize, end: usize) {
         true => Some((start, scan.key_end(start))),
         false => base64_run(scan, start).or_else(|| dotted(scan, start, end)),
     };
-    if matches!(word, [b'A', b'C', ..]) && found && length == 34 {
+    if word.starts_with(b"AC") && length == 34 {
         behind_account(scan, end);
     }
     if let Some((start, end)) = whole {
@@ -158,7 +155,9 @@ fn dotted(scan: &mut Scan<'_>, start: usize, end: usize) -> Option<(usize, usize
 
 /// `0123456789:AA…`: the number of a chat bot and its token. `end` is that of the number.
 pub(in crate::detect) fn bot(scan: &mut Scan<'_>, start: usize, end: usize) {
-    if !scan.text.bytes[end..].starts_with(b":AA") || !(8..=10).contains(&(end - start)) {
+    let number = scan.text.bytes.get(start..end).unwrap_or_default();
+    let numbered = (8..=10).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
+    if !numbered || !scan.text.bytes[end..].starts_with(b":AA") {
         return;
     }
     let last = scan.key_end(end + 1);
