@@ -40,7 +40,7 @@ pub(crate) fn before(text: &Text<'_>, at: usize) -> Option<Cue> {
         let closed = text
             .gap(near)
             .iter()
-            .any(|byte| matches!(byte, b'\n' | b'.' | b'?' | b'!'));
+            .any(|byte| matches!(byte, b'\n' | b'.' | b'?' | b'!' | b','));
         if weak.is_some() && closed {
             break;
         }
@@ -57,6 +57,9 @@ pub(crate) fn before(text: &Text<'_>, at: usize) -> Option<Cue> {
         if text.is(near, "c") && near > 0 && text.is(near - 1, "a") && text.gap(near - 1) == b"/" {
             return Some(Cue::Account);
         }
+        if let Some(cue) = spelled(text, near) {
+            return Some(cue);
+        }
         if token.has(mean::PASSWORD) && near > 0 && text.is(near - 1, "time") {
             return Some(Cue::Code);
         }
@@ -65,6 +68,23 @@ pub(crate) fn before(text: &Text<'_>, at: usize) -> Option<Cue> {
         }
     }
     weak
+}
+
+/// `c v c`, `s s n`: what three letters say, at the last of them.
+pub(crate) fn spelled(text: &Text<'_>, at: usize) -> Option<Cue> {
+    let letter = |at: usize| match text.word(at) {
+        [letter] => Some(letter.to_ascii_lowercase()),
+        _ => None,
+    };
+    let first = at.checked_sub(2)?;
+    let joined = matches!(text.gap(first), b" " | b".") && text.gap(first) == text.gap(at - 1);
+    let letters = [letter(first)?, letter(at - 1)?, letter(at)?];
+    match &letters {
+        _ if !joined => None,
+        b"cvc" | b"cvv" | b"cvn" | b"csc" | b"pin" | b"otp" => Some(Cue::Code),
+        b"ssn" => Some(Cue::Social),
+        _ => None,
+    }
 }
 
 /// `"to":"2025550143"`, `sip:2025550143@…`: who calls, who is called.
@@ -164,6 +184,9 @@ fn of(text: &Text<'_>, at: usize) -> Option<Cue> {
     if bits & ANY == 0 {
         return None;
     }
+    if bits & mean::ACCOUNT != 0 && is_of_something_else(text, at) {
+        return None;
+    }
     let cue = match bits {
         _ if bits & mean::IBAN != 0 => Cue::Iban,
         _ if text.is(at, "card") && at > 1 && text.is(at - 2, "social") => Cue::Social,
@@ -181,6 +204,25 @@ fn of(text: &Text<'_>, at: usize) -> Option<Cue> {
         _ => Cue::Reference,
     };
     Some(cue)
+}
+
+/// `the number on the account`, `Account Manager`: no number of an account.
+fn is_of_something_else(text: &Text<'_>, at: usize) -> bool {
+    const HELD_BY: &[&str] = &[
+        "manager",
+        "managers",
+        "executive",
+        "director",
+        "representative",
+    ];
+    let on = at > 2
+        && text.is_any(
+            at - 1,
+            &["the", "my", "your", "this", "that", "our", "his", "her"],
+        )
+        && text.is_any(at - 2, &["on", "for"])
+        && text.bits(at - 3) & mean::NUMBER != 0;
+    on || text.is_any(at + 1, HELD_BY)
 }
 
 fn code(text: &Text<'_>, at: usize) -> Cue {

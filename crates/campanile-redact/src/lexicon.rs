@@ -68,7 +68,7 @@ const GROUPS: &[(u32, &str)] = &[
     ),
     (
         FILLER,
-        "um uh er erm uhm hmm and then dash hyphen minus comma space sorry slash point period",
+        "um uh er erm uhm hmm umm ummm uhh uhhh uhmm ehm hm hmmm ahh ehh and then dash hyphen minus comma space sorry slash point period",
     ),
     (
         CARD,
@@ -139,7 +139,7 @@ const GROUPS: &[(u32, &str)] = &[
 ];
 
 const DIGITS: &[&str] = &[
-    "zero oh o nought null",
+    "zero oh o nought naught aught null",
     "one",
     "two",
     "three",
@@ -279,6 +279,12 @@ impl Lexicon {
         }
     }
 
+    /// What `word` means.
+    pub(crate) fn meaning(&self, word: &[u8]) -> Meaning {
+        let hash = word.iter().fold(seed(), |hash, byte| mix(hash, *byte));
+        self.look_up(hash, word)
+    }
+
     #[inline]
     fn slot(&self, hash: u32, word: &[u8]) -> usize {
         let mut slot = (hash ^ (hash >> 15)) as usize % SLOTS;
@@ -302,7 +308,7 @@ mod tests {
     use super::*;
 
     fn meaning(word: &str) -> Meaning {
-        Lexicon::get().look_up(word.bytes().fold(seed(), mix), word.as_bytes())
+        Lexicon::get().meaning(word.as_bytes())
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Runs of digits, written (`4111-1111 …`), spoken (`four one double one …`) or both in turn.
 
+use crate::check;
 use crate::lexicon::mean;
-use crate::speech::{homophone, is_explained, skip_fillers};
+use crate::speech::{homophone, is_explained, pauses, skip_fillers, takes_back};
 use crate::token::{Text, Token, is_space};
 
 /// Digits kept of a run; more are counted only.
@@ -37,6 +38,8 @@ pub(crate) struct Run {
     longest: usize,
     /// A written extension follows: `x123`, `ext. 123`.
     pub(crate) extended: bool,
+    /// Somebody took back a digit in it: it has more than it should.
+    pub(crate) corrected: bool,
 }
 
 impl Run {
@@ -66,6 +69,7 @@ impl Run {
             counted: false,
             longest: 0,
             extended: false,
+            corrected: false,
         };
         let mut next = run.take(text, at);
         while let Some(number) = run.step(text, next, joins) {
@@ -80,6 +84,13 @@ impl Run {
     /// The digits that were kept.
     pub(crate) fn digits(&self) -> &[u8] {
         &self.digits[..self.count.min(KEPT)]
+    }
+
+    /// Whether its digits are a whole card.
+    fn is_card(&self) -> bool {
+        (13..=19).contains(&self.count)
+            && check::luhn(self.digits())
+            && check::issuer(self.digits())
     }
 
     /// The lengths of the groups are these.
@@ -187,7 +198,10 @@ impl Run {
         let written = token.is_digits() && text.tokens[next - 1].is_digits() && at == next;
         let belongs = match () {
             () if number && written => {
-                joins(gap) || self.is_listed(text, next) || self.is_dialled(text, next)
+                joins(gap)
+                    || self.is_listed(text, next)
+                    || self.is_dialled(text, next)
+                    || self.is_dictated(text, next)
             }
             () if number && aside => self.goes_on(text, next, at),
             // `08685, and 51415` are two.
@@ -199,6 +213,7 @@ impl Run {
         if !belongs {
             return None;
         }
+        self.corrected |= aside && takes_back(text, next, at);
         if let Some(group) = self.groups.last_mut() {
             group.gap = text
                 .gap(next - 1)
@@ -212,11 +227,33 @@ impl Run {
 }
 
 impl Run {
-    /// `4111, 1111, 1111, 1111`: groups of one length that a recogniser has listed.
+    /// `4111, 1111, 1111, 1111`: groups of one length that a recogniser has listed, but for the last of an odd card.
     fn is_listed(&self, text: &Text<'_>, next: usize) -> bool {
         let length = text.tokens[next].len();
         let alike = text.tokens[next - 1].len() == length && self.spoken == 0;
-        text.gap(next - 1) == b", " && alike && matches!(length, 1 | 4)
+        let rest =
+            length == 3 && self.count == 12 && self.groups.iter().all(|group| group.length == 4);
+        text.gap(next - 1) == b", " && (alike && matches!(length, 1 | 4) || rest)
+    }
+
+    /// `0 7 5 4. 22 8, 304`: digits that were said one by one, or as words, go on behind the signs of a sentence.
+    fn is_dictated(&self, text: &Text<'_>, next: usize) -> bool {
+        let single = |group: &Group| group.length == 1 && group.gap != b',';
+        let alone = self.groups.len() > 3 && self.groups.iter().take(3).all(single);
+        matches!(text.gap(next - 1), b", " | b". " | b"... ")
+            && text.tokens[next].len() <= 6
+            && (self.spoken > 2 || alone)
+    }
+
+    /// Whether what comes behind an aside is the number again, from its start.
+    fn is_repeated(&self, text: &Text<'_>, at: usize) -> bool {
+        let digits = self.digits().iter().take(4);
+        let again = |(place, digit): (usize, &u8)| {
+            text.tokens
+                .get(at + place)
+                .is_some_and(|token| token.has(mean::DIGIT) && token.value == *digit)
+        };
+        self.count > 8 && digits.enumerate().all(again)
     }
 
     /// `08685, and 51415`: two numbers. Digits that were said one by one go on behind `and`.
@@ -243,11 +280,19 @@ impl Run {
             && (self.groups.len() > 3
                 || self.groups.len() > 1 && goes_on(at + 1)
                 || goes_on(at + 1) && goes_on(at + 2));
-        let said =
-            self.spoken > 0 || dictated || text.bits(at) & (mean::SPOKEN | mean::REPEAT) != 0;
+        // `… so four one one one …`: the whole card again.
+        let again = self.is_card() && (next..at).any(|at| text.is(at, "so"));
+        if again || self.is_repeated(text, at) {
+            return false;
+        }
+        let said = pauses(text, next, at)
+            || self.spoken > 0
+            || dictated
+            || text.bits(at) & (mean::SPOKEN | mean::REPEAT) != 0;
         let (behind, _) = skip_fillers(text, at + 1);
         let number = |token: &Token| token.is_number() || token.has(mean::REPEAT | mean::MAGNITUDE);
         let more = text.tokens.get(behind).is_none_or(number)
+            || self.count >= 7 && takes_back(text, next, at) && !text.is(at + 1, "more")
             || text.bits(at) & mean::REPEAT != 0
             || matches!(self.count + 1, 9 | 10 | 14..=16 | 19)
             || self.count == 10 && self.digits[0] == 1;

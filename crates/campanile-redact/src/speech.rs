@@ -5,10 +5,15 @@ use crate::token::{Text, is_space};
 
 /// Said between two numbers that belong together, beside the fillers of the lexicon. Longer phrases first.
 const ASIDES: &[&[&str]] = &[
-    &["let", "me", "see"],
     &["no", "i", "mean"],
-    &["wait", "a", "second"],
     &["bear", "with", "me"],
+    &["the", "last", "four", "are"],
+    &["the", "last", "four", "is"],
+    &["did", "you", "get", "that"],
+    &["have", "you", "got", "that"],
+    &["you", "got", "that"],
+    &["the", "rest", "is"],
+    &["where", "was", "i"],
     &["followed", "by"],
     &["you", "know"],
     &["hold", "on"],
@@ -28,6 +33,9 @@ const ASIDES: &[&[&str]] = &[
     &["uh", "huh"],
     &["mm", "hmm"],
     &["got", "it"],
+    &["got", "that"],
+    &["finally"],
+    &["lastly"],
     &["thats"],
     &["ah"],
     &["eh"],
@@ -42,6 +50,7 @@ const ASIDES: &[&[&str]] = &[
     &["yep"],
     &["yes"],
     &["no"],
+    &["not"],
     &["wait"],
     &["now"],
     &["right"],
@@ -77,10 +86,49 @@ fn aside_at(text: &Text<'_>, at: usize) -> Option<usize> {
         (words.iter().enumerate()).all(|(place, word)| text.is(at + place, word))
     };
     let first = text.word(at).first()?.to_ascii_lowercase();
-    if !b"abcefghilmnorstuwy".contains(&first) {
+    if !b"abcdefghijlmnorstuwy".contains(&first) {
         return None;
     }
-    ASIDES.iter().find(said).map(|words| words.len())
+    let known = || ASIDES.iter().find(said).map(|words| words.len());
+    pause(text, at).or_else(known)
+}
+
+/// `let me find it`, `hold on a second`, `one moment`: how many words.
+fn pause(text: &Text<'_>, at: usize) -> Option<usize> {
+    if text.is(at, "let") && text.is(at + 1, "me") {
+        let looks = text.tokens.get(at + 2)?;
+        let more = text.is_any(at + 3, &["it", "that", "this", "again", "here", "them"]);
+        return (looks.is_word() && !looks.is_number()).then_some(3 + usize::from(more));
+    }
+    let waits = match () {
+        () if text.is_any(at, &["hold", "hang"]) && text.is(at + 1, "on") => 2,
+        () if text.is(at, "give") && text.is(at + 1, "me") => 2,
+        () if text.is_any(at, &["wait", "just"]) => 1,
+        () => 0,
+    };
+    let short = &["second", "sec", "moment", "minute"];
+    let counted = text.is(at + waits, "one") || waits > 0 && text.is(at + waits, "a");
+    (counted && text.is_any(at + waits + 1, short)).then_some(waits + 2)
+}
+
+/// Whether somebody asks for time between tokens `from` and `to`, with a number in mind.
+pub(crate) fn pauses(text: &Text<'_>, from: usize, to: usize) -> bool {
+    (from..to).any(|at| pause(text, at).is_some())
+}
+
+/// Whether somebody takes back a digit between tokens `from` and `to`: `… seven i mean eight`.
+pub(crate) fn takes_back(text: &Text<'_>, from: usize, to: usize) -> bool {
+    const WORDS: &[&str] = &[
+        "mean",
+        "sorry",
+        "wait",
+        "scratch",
+        "strike",
+        "correction",
+        "make",
+        "not",
+    ];
+    (from..to).any(|at| text.is_any(at, WORDS))
 }
 
 /// The digit that a word sounds like.
@@ -153,6 +201,9 @@ mod tests {
 
         assert_eq!(skip("um and then five"), (3, false));
         assert_eq!(skip("let me see five"), (3, true));
+        assert_eq!(skip("let me read that five"), (4, true));
+        assert_eq!(skip("hang on one second five"), (4, true));
+        assert_eq!(skip("one moment uhh five"), (3, true));
         assert_eq!(skip("that's five"), (2, true));
         assert_eq!(skip("kids five"), (0, false));
     }

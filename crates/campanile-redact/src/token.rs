@@ -265,10 +265,7 @@ fn humps(lexicon: &Lexicon, name: &[u8]) -> u32 {
             .windows(2)
             .position(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
         let (word, behind) = rest.split_at(hump.map_or(rest.len(), |hump| hump + 1));
-        let hash = word
-            .iter()
-            .fold(lexicon::seed(), |hash, byte| lexicon::mix(hash, *byte));
-        bits |= lexicon.look_up(hash, word).bits;
+        bits |= lexicon.meaning(word).bits;
         rest = behind;
     }
     bits & mean::CUES

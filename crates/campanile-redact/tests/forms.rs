@@ -23,7 +23,7 @@ my birthday's 7 slash 14 slash 1944 → my birthday's [BIRTH_DATE]
 d.o.b. 14/07/1944 → d.o.b. [BIRTH_DATE]
 the three digits on the back are nine forty eight → the three digits on the back are [CODE]
 your one time password is six oh six four → your one time password is [CODE]
-G-782352 is your verification code → G-[CODE] is your verification code
+G-782352 is your verification code → [CODE] is your verification code
 password's capital r aven dash oscar nine six exclamation mark → password's [PASSWORD]
 my password is r as in romeo o for oscar c k two → my password is [PASSWORD]
 the dl is b double four one one six o eight → the dl is [LICENCE]

@@ -17,6 +17,7 @@ const UNIONS: &[&str] = &[
     "european", "african", "soviet", "western", "credit", "student", "labor", "labour", "trade",
     "latin", "north", "south", "united",
 ];
+const LINKS: &[&str] = &["in", "new", "of"];
 /// Tokens of one address at most.
 const LONGEST: usize = 14;
 
@@ -104,6 +105,8 @@ pub(super) fn cued(scan: &mut Scan<'_>, at: usize) {
     let first = run.tokens.1 + 1;
     let last = (first..first + LONGEST)
         .take_while(|next| is_part(text, *next, first))
+        // What links two words ends nothing: `…, new number …`.
+        .filter(|next| !text.is_any(*next, LINKS))
         .last()
         .unwrap_or(0);
     let streets = (first..=last).any(|next| text.bits(next) & mean::STREET != 0);
@@ -124,7 +127,7 @@ fn is_part(text: &Text<'_>, at: usize, first: usize) -> bool {
     let Some(token) = text.tokens.get(at).filter(|_| joined) else {
         return false;
     };
-    let linked = at > first && text.is_any(at, &["in", "new", "of", "lake"]);
+    let linked = at > first && (text.is_any(at, LINKS) || text.is(at, "lake"));
     let plain =
         token.has(mean::PLAIN | mean::FILLER) && !token.has(mean::STREET) && !token.is_number();
     !plain || after_unit || linked

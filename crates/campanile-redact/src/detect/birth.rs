@@ -7,7 +7,7 @@ use crate::lexicon::mean;
 use crate::token::Text;
 
 /// Words that may stand between the cue and the date.
-const BETWEEN: usize = 6;
+const BETWEEN: usize = 8;
 
 /// `d.o.b.`, `d o b`, at its last letter.
 pub(super) fn dotted(scan: &mut Scan<'_>, at: usize) {
@@ -24,7 +24,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     let Some(first) = (at + 1..=at + BETWEEN).find(|next| is_part(text, *next)) else {
         return;
     };
-    if text.tokens[first].start - text.tokens[at].end > 48 {
+    if text.tokens[first].start - text.tokens[at].end > 56 {
         return;
     }
     let mut last = first;
@@ -88,7 +88,7 @@ fn start(text: &Text<'_>, first: usize) -> usize {
     let article = first > 0
         && text.is(first - 1, "the")
         && text.gap(first - 1) == b" "
-        && text.tokens[first].has(mean::ORDINAL | mean::TENS);
+        && (text.tokens[first].has(mean::ORDINAL | mean::TENS) || is_ordinal(text.word(first)));
     text.tokens[if article { first - 1 } else { first }].start
 }
 

@@ -7,7 +7,7 @@ use crate::cue::{self, Cue};
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
-use crate::run::Run;
+use crate::run::{Group, Run};
 use crate::token::Text;
 
 const LENGTHS: std::ops::RangeInclusive<usize> = 13..=19;
@@ -32,6 +32,41 @@ pub(super) fn written(scan: &mut Scan<'_>, run: &Run) -> Option<usize> {
         }
     }
     found
+}
+
+/// Groups of any length that a recogniser has listed, `4 11, 1111, …`, when all of them are a card. `first` is where it
+/// begins. The token behind it.
+pub(super) fn listed(scan: &mut Scan<'_>, first: &Run) -> Option<usize> {
+    let text = &scan.text;
+    let signs = |gap: &[u8]| matches!(gap, b", " | b". " | b"... ");
+    let begins = text.gap_before(first.tokens.0).last();
+    if matches!(begins, Some(b'[' | b'(' | b'{' | b'=' | b':')) || !signs(text.gap(first.tokens.1))
+    {
+        return None;
+    }
+    // `48.533455, 11.753823` is a place.
+    let decimal = |run: &Run| {
+        let point = |group: &Group| {
+            text.byte(group.end) == b'.' && text.byte(group.end + 1).is_ascii_digit()
+        };
+        run.groups.iter().any(point)
+    };
+    if decimal(first) {
+        return None;
+    }
+    let mut digits = first.digits().to_vec();
+    let (mut last, mut end) = (first.tokens.1, first.end);
+    while signs(text.gap(last)) && digits.len() < *LENGTHS.end() {
+        let Some(run) = Run::parse(text, last + 1).filter(|run| !decimal(run)) else {
+            break;
+        };
+        digits.extend_from_slice(run.digits());
+        (last, end) = (run.tokens.1, run.end);
+    }
+    let closed = matches!(text.gap(last).first(), Some(b']' | b')' | b'}'));
+    let card = !closed && end > first.end && LENGTHS.contains(&digits.len()) && is_card(&digits);
+    card.then(|| scan.add(Find::new(first.start, end, Kind::Card, "card_listed")))?;
+    Some(last + 1)
 }
 
 /// The last group of the longest card that starts with group `from`.
@@ -97,6 +132,9 @@ pub(super) fn spoken(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find>
         || cue::card_behind(text, run.tokens.1)
             && run.count >= 12
             && text.bits(run.tokens.1) & mean::SPOKEN != 0;
+    if candidate.plus && !candidate.is(Cue::Card) && run.count <= 18 {
+        return None;
+    }
     // Dialled from abroad.
     if run.digits().starts_with(&[0, 0]) && run.count <= 17 {
         return None;

@@ -9,10 +9,25 @@ use crate::lexicon::mean;
 use crate::run::Run;
 use crate::token::Text;
 
-/// `G-123456 is your verification code`: what the sign before it belongs to does not matter.
+/// `G-123456 is your verification code`, `your code is G-123456`: a letter belongs to it, what else the sign before it
+/// belongs to does not matter.
 pub(super) fn told(text: &Text<'_>, run: &Run) -> Option<Find> {
-    let code = (4..=8).contains(&run.count) && is_told(text, run);
-    code.then(|| Find::new(run.start, run.end, Kind::AuthCode, "code"))
+    let letter = lettered(text, run);
+    let named = letter.is_some_and(|at| cue::before(text, at) == Some(Cue::Code));
+    let code = (4..=8).contains(&run.count) && (named || is_told(text, run));
+    let start = letter.map_or(run.start, |at| text.tokens[at].start);
+    code.then(|| Find::new(start, run.end, Kind::AuthCode, "code"))
+}
+
+/// The capital before a code's dash, alone.
+fn lettered(text: &Text<'_>, run: &Run) -> Option<usize> {
+    let letter = run.tokens.0.checked_sub(1)?;
+    let alone = matches!(
+        text.gap_before(letter).last(),
+        None | Some(b' ' | b'"' | b'\'')
+    );
+    let capital = matches!(text.word(letter), [b'A'..=b'Z']);
+    (capital && alone && text.gap(letter) == b"-").then_some(letter)
 }
 
 /// `4111 … / 123`, `4111 … 12/27 123`: the check value behind a card, at token `at`.
@@ -42,7 +57,8 @@ pub(super) fn find(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
     // Three digits are the code of a card, or of something that fails.
     let least = if is_plain_code(text, run) { 4 } else { 3 };
-    let near = candidate.is(Cue::Code) && (least..=8).contains(&run.count);
+    let most = if run.corrected { 11 } else { 8 };
+    let near = candidate.is(Cue::Code) && (least..=most).contains(&run.count);
     let sent = (4..=6).contains(&run.count)
         && candidate.is(Cue::Phone)
         && cue::code_before(text, run.tokens.0);
@@ -77,6 +93,7 @@ fn is_plain_code(text: &Text<'_>, run: &Run) -> bool {
     !before.any(|near| {
         text.is_any(near, SECRET)
             || text.bits(near) & mean::CODE != 0 && !text.is_any(near, &["code", "codes"])
+            || cue::spelled(text, near) == Some(Cue::Code)
     })
 }
 

@@ -4,7 +4,7 @@ use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
-use crate::speech::letter;
+use crate::speech::{letter, skip_fillers};
 use crate::token::{Text, is_space};
 
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
@@ -24,11 +24,16 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     }
     let (mut last, mut size, mut next) = (first, 0, first);
     while let Some((end, length)) = piece(text, next) {
-        let joined = next == first || text.gap(next - 1) == b"-" || is_space(text.gap(next - 1));
+        let joined = (first + 1..=next).rev().take(4).all(|at| {
+            let gap = text.gap(at - 1);
+            matches!(gap, b"-" | b", ") || is_space(gap)
+        });
         if !joined || size > LONGEST {
             break;
         }
-        (last, size, next) = (end, size + length, end + 1);
+        (last, size) = (end, size + length);
+        let (behind, _) = skip_fillers(text, end + 1);
+        next = behind;
     }
     let (start, end) = (text.tokens[first].start, text.tokens[last].end);
     let least = if driver || numbered { 4 } else { 6 };

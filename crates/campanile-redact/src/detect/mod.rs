@@ -22,6 +22,7 @@ mod phone;
 mod social;
 mod spoken_email;
 mod told;
+mod turns;
 mod url;
 
 use crate::find::{Find, settle};
@@ -41,6 +42,8 @@ pub(crate) struct Scan<'t> {
     modes: &'t [Mode; Kind::COUNT],
     /// First token that may start a number.
     number_from: usize,
+    /// What was said in the last turns.
+    turns: turns::Turns,
     /// First token behind the last phone number.
     phone_until: usize,
     /// End of the last run of key characters.
@@ -59,6 +62,7 @@ impl<'t> Scan<'t> {
             finds: Vec::new(),
             modes,
             number_from: 0,
+            turns: turns::Turns::default(),
             phone_until: 0,
             key_run: (0, 0),
             pem_until: 0,
@@ -68,6 +72,7 @@ impl<'t> Scan<'t> {
         assert!(!all.contains(BREAKS), "a detector breaks");
         scan.signs();
         scan.tokens();
+        turns::finish(&mut scan);
         let mut finds = scan.finds;
         finds.extend(found);
         settle(&mut finds);

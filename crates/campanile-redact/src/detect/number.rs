@@ -1,6 +1,6 @@
 //! Runs of digits: who of the number detectors gets them.
 
-use super::{Scan, account, card, code, phone, social, told};
+use super::{Scan, account, card, code, phone, social, told, turns};
 use crate::cue::{self, Cue};
 use crate::find::Find;
 use crate::kind::Kind;
@@ -31,6 +31,10 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> usize {
         return at + 1;
     };
     let behind = run.tokens.1 + 1;
+    turns::note(scan, &run);
+    if let Some(behind) = card::listed(scan, &run) {
+        return behind;
+    }
     if run.count < 3 {
         return behind;
     }

@@ -56,8 +56,10 @@ pub(super) fn written(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find
 pub(super) fn spoken(candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
     let near = candidate.is(Cue::Phone) && (7..=15).contains(&run.count);
-    let long = (10..=11).contains(&run.count) && !candidate.is(Cue::Reference)
-        || candidate.plus && (9..=15).contains(&run.count)
+    let most = if run.corrected { 13 } else { 11 };
+    let free = !candidate.is(Cue::Reference) && !candidate.is(Cue::Licence);
+    let long = (10..=most).contains(&run.count) && free
+        || candidate.plus && (9..=if run.corrected { 18 } else { 15 }).contains(&run.count)
         || !candidate.is(Cue::Reference)
             && run.digits().starts_with(&[0, 0])
             && (11..=17).contains(&run.count);

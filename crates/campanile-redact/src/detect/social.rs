@@ -8,7 +8,8 @@ use crate::kind::Kind;
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
-    if candidate.is(Cue::Social) && (8..=10).contains(&run.count) {
+    let most = if run.corrected { 13 } else { 10 };
+    if candidate.is(Cue::Social) && (8..=most).contains(&run.count) {
         return Some(candidate.find(Kind::Ssn, "social_by_cue"));
     }
     let shaped =

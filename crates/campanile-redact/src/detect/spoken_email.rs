@@ -8,7 +8,7 @@
 use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
-use crate::lexicon::mean;
+use crate::lexicon::{Lexicon, mean};
 use crate::speech::letter;
 use crate::token::{Text, is_space};
 
@@ -22,8 +22,14 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     if at == 0 || !is_space(scan.text.gap(at)) || !is_space(scan.text.gap(at - 1)) {
         return;
     }
-    let sign = scan.text.is_any(at + 1, &["sign", "symbol"]) && is_space(scan.text.gap(at + 1));
-    around(scan, at, at + 1 + usize::from(sign), sign);
+    let text = &scan.text;
+    let sign = text.is_any(at + 1, &["sign", "symbol"]) && is_space(text.gap(at + 1));
+    let first = at + 1 + usize::from(sign);
+    // `jo uh at um example dot com`
+    let hesitates = |at: usize| text.bits(at) & (mean::FILLER | mean::LINK) == mean::FILLER;
+    let end = at - usize::from(at > 1 && hesitates(at - 1));
+    let first = first + usize::from(hesitates(first));
+    around(scan, end, first, sign);
 }
 
 /// Looks around an `@` with spaces on both sides, at byte `at`.
@@ -52,7 +58,11 @@ fn around(scan: &mut Scan<'_>, end: usize, first: usize, sign: bool) {
     let near = near(text, local);
     let told = sign || odd || near;
     if host.sure && (host.plain || told) || told && host.plain {
-        let start = if host.sure { named } else { local };
+        let start = if host.sure {
+            handle(text, named)
+        } else {
+            local
+        };
         let find = Find::new(
             text.tokens[start].start,
             text.tokens[host.last].end,
@@ -77,6 +87,13 @@ impl Host {
         let (dot, plain) = first_label(text, first)?;
         let (mut last, mut spoken, mut labels) = (dot, 0, 1);
         while let Some((next, said)) = dot_behind(text, last) {
+            if let Some(end) = spelled_end(text, next) {
+                return Some(Self {
+                    last: end,
+                    sure: true,
+                    plain,
+                });
+            }
             let label = text.tokens.get(next);
             let known = text.bits(next) & (mean::TLD | mean::MAIL) != 0;
             if !known && (label.is_none_or(|label| !label.is_word()) || is_sentence(text, next)) {
@@ -149,6 +166,20 @@ fn label_end(text: &Text<'_>, first: usize) -> usize {
     last
 }
 
+/// `dot n l`, `dot c o m`: the last letter of a top level that is spelled.
+fn spelled_end(text: &Text<'_>, first: usize) -> Option<usize> {
+    let letter = |at: usize| matches!(text.word(at), [byte] if byte.is_ascii_alphabetic());
+    (1..4).rev().map(|more| first + more).find(|last| {
+        let spelled =
+            (first..=*last).all(letter) && (first..*last).all(|at| is_space(text.gap(at)));
+        let letters: Vec<u8> = (first..=*last)
+            .flat_map(|at| text.word(at))
+            .copied()
+            .collect();
+        spelled && Lexicon::get().meaning(&letters).bits & mean::TLD != 0
+    })
+}
+
 /// The token behind the dot that follows token `last`, and whether the dot was said.
 fn dot_behind(text: &Text<'_>, last: usize) -> Option<(usize, bool)> {
     if text.gap(last) == b"." {
@@ -198,7 +229,7 @@ fn local(text: &Text<'_>, end: usize) -> Option<usize> {
 fn names(text: &Text<'_>, first: usize) -> usize {
     const CUES: &[&str] = &[
         "email", "mail", "e", "address", "contact", "login", "username", "invoice", "receipt",
-        "cc", "reply", "hotmail", "gmail", "forward", "link",
+        "cc", "reply", "hotmail", "gmail", "forward", "link", "spelled", "spelt", "copy",
     ];
     let name = |at: usize| {
         text.tokens[at].is_word()
@@ -211,6 +242,13 @@ fn names(text: &Text<'_>, first: usize) -> usize {
     (reach..first)
         .find(|at| (*at..first).all(name))
         .unwrap_or(first)
+}
+
+/// `the real jo doe at …`: an article that is part of the address.
+fn handle(text: &Text<'_>, first: usize) -> usize {
+    let adjective = text.is_any(first, &["real", "official", "original"]);
+    let article = first > 0 && text.is(first - 1, "the") && is_space(text.gap(first - 1));
+    first - usize::from(adjective && article)
 }
 
 /// One part of a local part, read backwards from before token `behind`: spelled letters or one word, then numbers.
@@ -295,7 +333,7 @@ fn near(text: &Text<'_>, first: usize) -> bool {
             at,
             &[
                 "email", "mail", "receipt", "reach", "address", "send", "write", "login",
-                "contact", "forward", "spell", "resend", "invoice",
+                "contact", "forward", "spell", "resend", "invoice", "copy", "cc",
             ],
         )
     })

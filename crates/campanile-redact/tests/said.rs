@@ -1,0 +1,137 @@
+//! Numbers as people say them on the telephone: with pauses, slips of the tongue, and a listener who repeats them.
+
+use campanile_redact::Redactor;
+
+fn assert_masked(pairs: &[(&str, &str)]) {
+    let redactor = Redactor::standard();
+    for (text, masked) in pairs {
+        assert_eq!(redactor.mask(text), *masked);
+    }
+}
+
+#[test]
+fn a_pause_ends_no_number() {
+    assert_masked(&[
+        (
+            "the card says five four five four uhh naught nine one two let me turn it three three eight six hang on a sec one one naught two",
+            "the card says [CARD]",
+        ),
+        (
+            "it's a discover 6011 let me read it 0009 9013 9424",
+            "it's a discover [CARD]",
+        ),
+        (
+            "the pin is naught four umm naught eight",
+            "the pin is [CODE]",
+        ),
+        ("let me know by seven", "let me know by seven"),
+        ("one moment please", "one moment please"),
+    ]);
+}
+
+#[test]
+fn a_digit_that_is_taken_back_ends_no_number() {
+    assert_masked(&[
+        (
+            "call seven two two five no six not five eight one nine naught four four",
+            "call [PHONE]",
+        ),
+        (
+            "call plus four four two oh seven nine four six oh nine five i mean eight okay",
+            "call [PHONE] okay",
+        ),
+        (
+            "my social is five three six nine no oh not nine four three nine eight two",
+            "my social is [SSN]",
+        ),
+        ("pick five not six", "pick five not six"),
+    ]);
+}
+
+#[test]
+fn a_number_that_is_said_again_is_a_second_one() {
+    assert_masked(&[
+        (
+            "it is two one two five five five oh one two two got it two one two five five five oh one two two thanks",
+            "it is [PHONE] got it [PHONE] thanks",
+        ),
+        (
+            "visa four one one one one one one one one one one one one one one one so four one one one one one one one one one one one one one one one yes",
+            "visa [CARD] so [CARD] yes",
+        ),
+    ]);
+}
+
+#[test]
+fn groups_over_several_turns_are_one_number() {
+    assert_masked(&[
+        (
+            "caller: five five two two\nagent: okay five five two two\ncaller: nine oh one\nagent: nine zero one, go ahead\ncaller: six six four",
+            "caller: [PHONE]\nagent: okay [PHONE]\ncaller: [PHONE]\nagent: [PHONE], go ahead\ncaller: [PHONE]",
+        ),
+        (
+            "user: twelve of them\nbot: twelve, sure\nuser: yes",
+            "user: twelve of them\nbot: twelve, sure\nuser: yes",
+        ),
+        (
+            "retries: 120\nerrors: 4411\nbytes: 99120",
+            "retries: 120\nerrors: 4411\nbytes: 99120",
+        ),
+    ]);
+}
+
+#[test]
+fn a_recognisers_signs_end_no_number() {
+    assert_masked(&[
+        (
+            "Sure. 4 1 1, 111, 1111, 11, 11, 11. Next?",
+            "Sure. [CARD]. Next?",
+        ),
+        ("card number 3714, 4963, 5398, 431", "card number [CARD]"),
+        (
+            "my phone number is 0 7 9 4 6. 0 9 5. 812, call me",
+            "my phone number is [PHONE], call me",
+        ),
+        ("at 48.533455, 11.753823", "at 48.533455, 11.753823"),
+        (
+            "\"ani\": [0, 1, 2, 4, 6, 8, 9, 11]",
+            "\"ani\": [0, 1, 2, 4, 6, 8, 9, 11]",
+        ),
+    ]);
+}
+
+#[test]
+fn the_words_around_say_what_a_number_is() {
+    assert_masked(&[
+        ("c v c is four naught two", "c v c is [CODE]"),
+        ("your code is G-412907.", "your code is [CODE]."),
+        (
+            "the number on the account is two one two five five five oh one two two",
+            "the number on the account is [PHONE]",
+        ),
+        ("Account Manager\n064 687 60 63", "Account Manager\n[PHONE]"),
+        (
+            "license number b as in boy seven seven four two one nine oh one two eight",
+            "license number [LICENCE]",
+        ),
+        (
+            "the birth date on the account is the fourth of may nineteen seventy one",
+            "the birth date on the account is [BIRTH_DATE]",
+        ),
+    ]);
+}
+
+#[test]
+fn addresses_of_mail_are_whole() {
+    assert_masked(&[
+        (
+            "write to jo plus fox uh at live dot n l a minute later",
+            "write to [EMAIL] a minute later",
+        ),
+        (
+            "it is spelled jo dot f o x at proton dot me",
+            "it is spelled [EMAIL]",
+        ),
+        ("mail the real jo fox at gmail dot com", "mail [EMAIL]"),
+    ]);
+}
