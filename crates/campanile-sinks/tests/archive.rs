@@ -387,6 +387,26 @@ fn a_month_that_a_remote_was_not_told_of_stays() {
 }
 
 #[test]
+fn a_month_that_a_remote_has_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("campanile.db");
+    let ledger = open(&path);
+    let take = |deliveries: &[Delivery]| Ok(deliveries.len());
+    let options = CourierOptions::default().look(Duration::from_millis(2));
+    let courier = Courier::start(&path, "near", take, options).unwrap();
+    let at = days(1);
+    let call = CallEvent::new(Ids::random().next(at), "llm".into(), at, Outcome::Completed);
+    ledger.record(&Event::Call(Box::new(call)));
+    assert!(ledger.flush(SOON));
+    let patience = Timestamp::now().after(Span(SOON.as_nanos() as u64));
+    while courier.lag().delivered == 0 && Timestamp::now() < patience {
+        std::thread::yield_now();
+    }
+
+    assert_eq!(archive(&path, NOW, NOW).unwrap().len(), 1);
+}
+
+#[test]
 fn one_archives_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("campanile.db");

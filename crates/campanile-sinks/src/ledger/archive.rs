@@ -164,7 +164,8 @@ fn first_of(year: i64, month: u8) -> i64 {
 fn close(conn: &mut Connection, month: &Archive) -> rusqlite::Result<bool> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let busy = "SELECT EXISTS(SELECT 1 FROM open WHERE at < ?1)
-                OR EXISTS(SELECT 1 FROM outbox CROSS JOIN call ON call.id = outbox.call WHERE call.at < ?1)";
+                OR EXISTS(SELECT 1 FROM outbox CROSS JOIN call ON call.id = outbox.call
+                          WHERE outbox.seq > (SELECT min(seq) FROM cursor) AND call.at < ?1)";
     if tx.query_row(busy, [month.until], |row| row.get(0))? {
         return Ok(false);
     }
