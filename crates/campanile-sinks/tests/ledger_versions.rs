@@ -9,12 +9,13 @@ use campanile_sinks::ledger::{Dimension, Ledger, LedgerOptions, Query, Reader};
 use rusqlite::Connection;
 use std::{ops::ControlFlow, path::Path, time::Duration};
 
-const VERSIONS: [&[&str]; 5] = [
+const VERSIONS: [&[&str]; 6] = [
     &[VERSION_1],
     &[VERSION_1, VERSION_2],
     &[VERSION_3],
     &[VERSION_3, VERSION_4],
     &[VERSION_3, VERSION_4, VERSION_5],
+    &[VERSION_3, VERSION_4, VERSION_5, VERSION_6],
 ];
 
 const VERSION_1: &str = include_str!("ledgers/version_1.sql");
@@ -38,6 +39,9 @@ CREATE TABLE archive(
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE shelved(session INTEGER NOT NULL, month TEXT NOT NULL, PRIMARY KEY(session, month)) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 5;";
+
+/// What version 6 brought.
+const VERSION_6: &str = "DELETE FROM slice; PRAGMA user_version = 6;";
 
 /// All that a reader says of a ledger.
 fn told(path: &Path) -> String {

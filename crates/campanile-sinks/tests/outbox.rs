@@ -243,3 +243,24 @@ fn nothing_is_kept_for_a_remote_that_is_forgotten() {
     assert_eq!(kept(), 0);
     assert_eq!(Reader::open(&path).unwrap().verify().unwrap(), []);
 }
+
+#[test]
+fn a_remote_that_was_forgotten_and_comes_back_is_told_under_higher_numbers() {
+    let (_dir, path) = folder();
+    let rows = Rows::default();
+    let start = || Courier::start(&path, "back", moody(&rows), quick()).unwrap();
+    let courier = start();
+    let ledger = open(&path);
+    record(&ledger, 0..50);
+    assert_arrives(&path, &rows);
+    assert!(courier.close(SOON));
+    Courier::forget(&path, "back").unwrap();
+
+    let _courier = start();
+    let (stage, at) = ("llm".into(), Timestamp(AT));
+    let late = UsageEvent::new(id(3), CALL_REV + 1, stage, at, at, attempt(1, 5));
+    ledger.record(&Event::Usage(Box::new(late)));
+    assert!(ledger.flush(SOON));
+
+    assert_arrives(&path, &rows);
+}

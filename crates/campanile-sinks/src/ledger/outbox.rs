@@ -21,7 +21,7 @@ use super::{
     store::{Dictionary, fold_key},
 };
 use round::{Read, Round, Shared, Source, State};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
@@ -97,11 +97,8 @@ impl Courier {
     /// When the ledger cannot be written.
     pub fn forget(path: impl AsRef<Path>, name: &str) -> Result<(), LedgerError> {
         let path = path.as_ref();
-        let sql = |error| LedgerError::sql(path, error);
-        let conn = schema::open(path, Durability::Durable)?;
-        conn.execute("DELETE FROM cursor WHERE sink = ?1", [name])
-            .and_then(|_| tidy(&conn))
-            .map_err(sql)
+        let mut conn = schema::open(path, Durability::Durable)?;
+        forget(&mut conn, name).map_err(|error| LedgerError::sql(path, error))
     }
 }
 
@@ -112,15 +109,26 @@ impl Drop for Courier {
     }
 }
 
+/// The highest number that the outbox has ever had.
+const LAST: &str = "(SELECT max(seq) FROM (
+    SELECT seq FROM outbox UNION ALL SELECT seq FROM cursor UNION ALL SELECT seq FROM told))";
+
 /// Opens the ledger, and begins the cursor where there is none.
 fn open(path: &Path, name: &str) -> Result<Connection, LedgerError> {
     let conn = patiently(|| schema::open(path, Durability::Fast))?;
-    let begin = "INSERT INTO cursor VALUES(?1, max(
-                   (SELECT coalesce(max(seq), 0) FROM outbox), (SELECT coalesce(max(seq), 0) FROM cursor)))
-                 ON CONFLICT DO NOTHING";
-    conn.execute(begin, [name])
+    let begin = format!("INSERT INTO cursor VALUES(?1, {LAST}) ON CONFLICT DO NOTHING");
+    conn.execute(&begin, [name])
         .map_err(|error| LedgerError::sql(path, error))?;
     Ok(conn)
+}
+
+/// Takes a cursor away, and what was kept for it alone.
+fn forget(conn: &mut Connection, name: &str) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute(&format!("UPDATE told SET seq = {LAST}"), [])?;
+    tx.execute("DELETE FROM cursor WHERE sink = ?1", [name])?;
+    tidy(&tx)?;
+    tx.commit()
 }
 
 /// Deletes what every remote sink has.

@@ -25,13 +25,14 @@ const BUSY: Duration = Duration::from_secs(2);
 type Step = (&'static str, fn(&Connection) -> rusqlite::Result<()>);
 
 /// Steps from an empty file to the tables of today. A step is never changed once it was released.
-const MIGRATIONS: [Step; 6] = [
+const MIGRATIONS: [Step; 7] = [
     (VERSION_1, |_| Ok(())),
     (VERSION_2, |_| Ok(())),
     (VERSION_3, super::fill::version_3),
     (VERSION_4, |_| Ok(())),
     (VERSION_5, |_| Ok(())),
     (VERSION_6, |_| Ok(())),
+    (VERSION_7, |_| Ok(())),
 ];
 
 const VERSION_1: &str = r"
@@ -135,7 +136,7 @@ CREATE INDEX turn_at ON turn(at);
 
 const VERSION_4: &str = r"
 -- What remote sinks have still to be told, in the order of the commits: ids of calls, names of folds. Only written while
--- there is a cursor; the row of the last cursor stays, so that numbers never begin anew.
+-- there is a cursor; the row of the last cursor stays, so that numbers go on.
 CREATE TABLE outbox(seq INTEGER PRIMARY KEY, call BLOB NOT NULL) STRICT;
 
 -- How far each remote sink has come.
@@ -156,6 +157,13 @@ CREATE TABLE shelved(session INTEGER NOT NULL, month TEXT NOT NULL, PRIMARY KEY(
 const VERSION_6: &str = r"
 -- Sums of hours that do not tell kinds of waste. They are built anew.
 DELETE FROM slice;
+";
+
+const VERSION_7: &str = r"
+-- The highest number that the outbox had when the cursor of a remote sink was taken away. Numbers never begin anew, also
+-- where none is left: a remote takes what has a lower number than it knows for older.
+CREATE TABLE told(seq INTEGER PRIMARY KEY) STRICT;
+INSERT INTO told VALUES(0);
 ";
 
 /// Tables whose rows carry a checksum of all their other columns, as the last one, what names a row of them, and the
