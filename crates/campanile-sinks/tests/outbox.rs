@@ -167,6 +167,20 @@ fn a_moody_remote_has_everything_once_in_the_end() {
 }
 
 #[test]
+fn sums_of_calls_that_did_not_fit_into_memory_arrive_too() {
+    let (_dir, path) = folder();
+    let rows = Rows::default();
+    let _courier = Courier::start(&path, "moody", moody(&rows), quick()).unwrap();
+    let full = LedgerOptions::new(&path).budget_bytes(0);
+    let ledger = Ledger::open(full, Clock::system()).unwrap();
+
+    (0..5).for_each(|round| record(&ledger, round * 10..round * 10 + 10));
+
+    assert!(ledger.state().folded > 0, "{:?}", ledger.state());
+    assert_arrives(&path, &rows);
+}
+
+#[test]
 fn a_courier_goes_on_where_the_one_before_was() {
     let (_dir, path) = folder();
     let ledger = open(&path);

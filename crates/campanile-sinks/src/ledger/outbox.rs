@@ -16,9 +16,9 @@ pub use round::{CourierOptions, Delivery, Lag, Remote};
 
 use super::{
     Durability, LedgerCall, LedgerError, patiently,
-    reader::{by_id, folds},
+    reader::{by_id, fold},
     schema,
-    store::{Dictionary, fold_key},
+    store::{Dictionary, fold_of},
 };
 use round::{Read, Round, Shared, Source, State};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
@@ -218,7 +218,7 @@ impl Read {
             read.end = Some(seq);
             let event = match <&[u8; 16]>::try_from(key.as_slice()) {
                 Ok(id) => call(conn, id, names)?,
-                Err(_) => fold(conn, &key, names)?,
+                Err(_) => folded(conn, &key, names)?,
             };
             if let Some((id, event)) = event {
                 let seq = seq as u64;
@@ -244,9 +244,10 @@ fn call(conn: &Connection, id: &[u8; 16], names: &Dictionary) -> rusqlite::Resul
     }))
 }
 
-fn fold(conn: &Connection, key: &[u8], names: &Dictionary) -> rusqlite::Result<Event> {
-    let found = folds(conn)?
-        .into_iter()
-        .find(|fold| fold_key(fold.run, fold.seq) == *key);
+fn folded(conn: &Connection, key: &[u8], names: &Dictionary) -> rusqlite::Result<Event> {
+    let Some((run, seq)) = fold_of(key) else {
+        return Ok(None);
+    };
+    let found = fold(conn, run, seq)?;
     Ok(found.map(|fold| (fold.id.clone(), fold.to_json(names))))
 }

@@ -26,12 +26,13 @@ pub use stats::LedgerStats;
 
 pub(super) use archives::{Archive, archives, horizon};
 pub(super) use call::by_id;
-pub(super) use fold::folds;
+pub(super) use fold::fold;
 pub(super) use scan::{Damage, RawCall, RawPart, columns, look_up, scan};
 
 use call::each_call;
 use errors::failure_groups;
 use failed::{each_failed, newest, sessions_ending};
+use fold::folds;
 use session::{SessionRows, session_rows, turns};
 
 use super::{

@@ -17,7 +17,7 @@ pub(crate) use amount::amount;
 pub(crate) use dead::{End, close_run};
 pub(crate) use index::{Claim, Job, Visit, archived_until};
 pub(crate) use names::Dictionary;
-pub(crate) use outgoing::fold_key;
+pub(crate) use outgoing::fold_of;
 pub(crate) use sessions::add_turn_hour;
 pub(crate) use touched::Hours;
 

@@ -14,8 +14,6 @@ use rusqlite::Connection;
 /// A sum that stands for calls that did not fit into memory.
 pub(crate) struct FoldRow {
     pub(crate) id: String,
-    pub(crate) run: i64,
-    pub(crate) seq: i64,
     pub(super) place: Place<'static>,
     pub(super) sum: Sum,
 }
@@ -52,11 +50,30 @@ impl FoldRow {
     }
 }
 
+const FOLD: &str = "SELECT run, seq, at, stage, provider, model, outcome, body, crc FROM fold";
+
 /// Folds that are as they were written.
 pub(crate) fn folds(conn: &Connection) -> rusqlite::Result<Vec<FoldRow>> {
-    let sql = "SELECT run, seq, at, stage, provider, model, outcome, body, crc FROM fold ORDER BY run, seq";
-    let mut statement = conn.prepare(sql)?;
-    let mut rows = statement.query([])?;
+    read(conn, &format!("{FOLD} ORDER BY run, seq"), [])
+}
+
+/// One of them, by its run and its number there.
+pub(crate) fn fold(conn: &Connection, run: i64, seq: i64) -> rusqlite::Result<Option<FoldRow>> {
+    let found = read(
+        conn,
+        &format!("{FOLD} WHERE run = ?1 AND seq = ?2"),
+        [run, seq],
+    )?;
+    Ok(found.into_iter().next())
+}
+
+fn read(
+    conn: &Connection,
+    sql: &str,
+    which: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<FoldRow>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(which)?;
     let mut seal = Seal::default();
     let mut folds = Vec::new();
     while let Some(row) = rows.next()? {
@@ -75,8 +92,6 @@ pub(crate) fn folds(conn: &Connection) -> rusqlite::Result<Vec<FoldRow>> {
         };
         folds.push(FoldRow {
             id: format!("fold-{run}-{seq}"),
-            run,
-            seq,
             place,
             sum: Sum::unpack(row.get_ref(7)?.as_blob()?).unwrap_or_default(),
         });

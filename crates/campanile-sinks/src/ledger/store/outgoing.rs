@@ -42,9 +42,29 @@ impl Outgoing {
 }
 
 /// How a fold stands in the outbox: as long as no id of a call.
-pub(crate) fn fold_key(run: i64, seq: i64) -> [u8; 24] {
+fn fold_key(run: i64, seq: i64) -> [u8; 24] {
     let mut key = *b"fold                    ";
     key[8..16].copy_from_slice(&run.to_be_bytes());
     key[16..].copy_from_slice(&seq.to_be_bytes());
     key
+}
+
+/// The run and the number of a fold that stands so in the outbox.
+pub(crate) fn fold_of(key: &[u8]) -> Option<(i64, i64)> {
+    let (run, seq) = key.get(8..24)?.split_at(8);
+    let int = |bytes: &[u8]| bytes.try_into().map(i64::from_be_bytes).ok();
+    Some((int(run)?, int(seq)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fold_is_found_by_what_stands_for_it() {
+        for fold in [(1, 1), (7, i64::MAX), (i64::MIN, -3)] {
+            assert_eq!(fold_of(&fold_key(fold.0, fold.1)), Some(fold));
+        }
+        assert_eq!(fold_of(b"fold"), None);
+    }
 }
