@@ -232,12 +232,7 @@ impl Read {
 type Event = Option<(String, serde_json::Value)>;
 
 fn call(conn: &Connection, id: &[u8; 16], names: &Dictionary) -> rusqlite::Result<Event> {
-    let session = |id: i64| {
-        conn.prepare_cached("SELECT name FROM session WHERE id = ?1")?
-            .query_row([id], |row| row.get(0))
-            .optional()
-    };
-    let call: Option<LedgerCall> = by_id(conn, id, names, session)?;
+    let call: Option<LedgerCall> = by_id(conn, id, names)?;
     Ok(call.map(|call| {
         let event = serde_json::to_value(&call).unwrap_or_default();
         (call.id, event)

@@ -141,10 +141,7 @@ pub(super) fn each_call(
     let Some(filter) = Filter::of(conn, query, &names)? else {
         return Ok(0);
     };
-    let sessions = match filter.session {
-        Some(id) => Dictionary::session(conn, id)?,
-        None => Dictionary::sessions(conn)?,
-    };
+    let sessions = filter.sessions(conn)?;
     let mut torn = 0;
     let damage = walk(conn, version, &filter, |call, parts| {
         let call = call
@@ -167,26 +164,17 @@ pub(crate) fn by_id(
     conn: &Connection,
     id: &[u8; 16],
     names: &Dictionary,
-    session: impl FnOnce(i64) -> rusqlite::Result<Option<Box<str>>>,
 ) -> rusqlite::Result<Option<LedgerCall>> {
-    let mut found = None;
-    let mut sessions = Dictionary::default();
-    let mut session = Some(session);
-    let mut asked = Ok(());
+    let mut found = Ok(None);
     let flow = look_up(conn, id, &mut Damage::default(), &mut |call, parts| {
-        if let (Some(id), Some(session)) = (call.session, session.take()) {
-            match session(id) {
-                Ok(name) => sessions.0.extend(name.map(|name| (id, name))),
-                Err(error) => asked = Err(error),
-            }
-        }
         if call.whole && call.outcome.is_some() {
-            found = detail(call, parts, names, &sessions);
+            let session = Dictionary::session(conn, call.session);
+            found = session.map(|session| detail(call, parts, names, &session));
         }
         ControlFlow::Continue(())
     })?;
     debug_assert!(flow.is_continue());
-    asked.map(|()| found)
+    found
 }
 
 /// All that is known of a call; `None` where a word or the body of it was damaged.

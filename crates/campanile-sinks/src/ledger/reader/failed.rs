@@ -20,7 +20,6 @@ pub(super) fn each_failed(
     mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
 ) -> rusqlite::Result<u64> {
     let names = Dictionary::names(conn)?;
-    let sessions = Dictionary::sessions(conn)?;
     let wanted = match fingerprint.map(|fingerprint| names.id(fingerprint)) {
         Some(None) => return Ok(0),
         Some(id) => id,
@@ -29,6 +28,7 @@ pub(super) fn each_failed(
     let Some(filter) = Filter::of(conn, query, &names)? else {
         return Ok(0);
     };
+    let sessions = filter.sessions(conn)?;
     let mut statement = conn.prepare(
         "SELECT id, at, stage, session FROM call
          WHERE failure IS NOT NULL AND (?1 IS NULL OR failure = ?1) ORDER BY at, id",

@@ -48,7 +48,7 @@ impl<'a, V: Absorb> Keyed<'a, V> {
     ) -> rusqlite::Result<Grouped<V>> {
         let by = &self.filter.query.by;
         let sessions = match by.contains(&Dimension::Session) {
-            true => Dictionary::sessions(conn)?,
+            true => self.filter.sessions(conn)?,
             false => Dictionary::default(),
         };
         let mut grouped = Grouped::default();

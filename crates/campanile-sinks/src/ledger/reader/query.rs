@@ -250,6 +250,14 @@ impl<'a> Filter<'a> {
         Ok(filter())
     }
 
+    /// Names of the sessions that calls of it may have.
+    pub(super) fn sessions(&self, conn: &Connection) -> rusqlite::Result<Dictionary> {
+        match self.session {
+            None => Dictionary::sessions(conn),
+            session => Dictionary::session(conn, session),
+        }
+    }
+
     pub(super) fn takes(&self, place: &Place<'_>) -> bool {
         let is = |wanted: Option<i64>, is: Option<i64>| wanted.is_none() || wanted == is;
         let query = self.query;

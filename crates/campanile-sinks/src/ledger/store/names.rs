@@ -66,25 +66,25 @@ pub(crate) struct Dictionary(pub(crate) HashMap<i64, Box<str>>);
 impl Dictionary {
     /// Words of bodies and columns.
     pub(crate) fn names(conn: &Connection) -> rusqlite::Result<Self> {
-        Self::read(conn, "SELECT * FROM name")
+        Self::read(conn, "SELECT * FROM name", [])
     }
 
     /// Names of sessions.
     pub(crate) fn sessions(conn: &Connection) -> rusqlite::Result<Self> {
-        Self::read(conn, "SELECT * FROM session")
+        Self::read(conn, "SELECT * FROM session", [])
     }
 
-    /// The name of one session.
-    pub(crate) fn session(conn: &Connection, id: i64) -> rusqlite::Result<Self> {
-        Self::read(conn, &format!("SELECT * FROM session WHERE id = {id}"))
+    /// The name of one session, or of none.
+    pub(crate) fn session(conn: &Connection, id: Option<i64>) -> rusqlite::Result<Self> {
+        Self::read(conn, "SELECT * FROM session WHERE id = ?1", [id])
     }
 
     /// Words whose rows are as they were written: a word that was damaged is no word.
-    fn read(conn: &Connection, sql: &str) -> rusqlite::Result<Self> {
-        let mut statement = conn.prepare(sql)?;
+    fn read(conn: &Connection, sql: &str, which: impl rusqlite::Params) -> rusqlite::Result<Self> {
+        let mut statement = conn.prepare_cached(sql)?;
         let crc = statement.column_count() - 1;
         let mut seal = Seal::default();
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(which)?;
         let mut words = HashMap::new();
         while let Some(row) = rows.next()? {
             if seal.holds(row, crc)? {
