@@ -75,12 +75,13 @@ impl FailureGroup {
     }
 }
 
+/// What failed, in no order, without texts.
 pub(super) fn failure_groups(
     conn: &Connection,
     query: &Query,
 ) -> rusqlite::Result<Vec<FailureGroup>> {
     let names = Dictionary::names(conn)?;
-    let word = |id: Option<i64>| id.and_then(|id| names.get(id)).map(str::to_owned);
+    let word = |id| names.get(id).map(str::to_owned);
     let Some(filter) = Filter::of(conn, query, &names)? else {
         return Ok(Vec::new());
     };
@@ -98,11 +99,11 @@ pub(super) fn failure_groups(
             }
         }
     }
-    let mut list = Vec::new();
-    for (id, (count, first, last, stages)) in groups {
-        let stages = stages.into_iter().filter_map(|stage| word(Some(stage)));
-        let mut group = FailureGroup {
-            fingerprint: word(Some(id)).unwrap_or_default(),
+    let groups = groups.into_iter();
+    let groups = groups.map(|(id, (count, first, last, stages))| {
+        let stages = stages.into_iter().filter_map(word);
+        FailureGroup {
+            fingerprint: word(id).unwrap_or_default(),
             kind: FailureRow::default().kind_name(),
             code: None,
             count,
@@ -111,10 +112,7 @@ pub(super) fn failure_groups(
             stages: stages.collect(),
             chain: Vec::new(),
             backtrace: None,
-        };
-        group.read_texts(conn, &names)?;
-        list.push(group);
-    }
-    list.sort_by(|a, b| (b.count, &a.fingerprint).cmp(&(a.count, &b.fingerprint)));
-    Ok(list)
+        }
+    });
+    Ok(groups.collect())
 }
