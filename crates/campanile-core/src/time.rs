@@ -57,6 +57,9 @@ impl Serialize for Span {
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// A UTC day, in microseconds.
+    pub const DAY_US: i64 = 86_400_000_000;
+
     /// The system's time.
     #[must_use]
     pub fn now() -> Self {
@@ -81,9 +84,8 @@ impl Timestamp {
     /// Year, month, day, and microseconds of the day, in UTC.
     #[must_use]
     pub const fn civil(self) -> (i64, u8, u8, i64) {
-        const DAY: i64 = 86_400_000_000;
         // Howard Hinnant's `civil_from_days`, with eras of 400 years that begin in March.
-        let days = self.0.div_euclid(DAY) + 719_468;
+        let days = self.0.div_euclid(Self::DAY_US) + 719_468;
         let era = days.div_euclid(146_097);
         let of_era = days.rem_euclid(146_097);
         let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -92,11 +94,20 @@ impl Timestamp {
         let day = (of_year - (153 * month + 2) / 5 + 1) as u8;
         let month = if month < 10 { month + 3 } else { month - 9 } as u8;
         let year = year + era * 400 + if month <= 2 { 1 } else { 0 };
-        (year, month, day, self.0.rem_euclid(DAY))
+        (year, month, day, self.0.rem_euclid(Self::DAY_US))
     }
 }
 
 impl Timestamp {
+    /// The first moment of a day in UTC; `None` where the calendar has no such day, or no moment is so far away.
+    #[must_use]
+    pub fn of_date(year: i64, month: u8, day: u8) -> Option<Self> {
+        // About as many years as microseconds can say; none of the sums below is too large for those.
+        let near = (-300_000..300_000).contains(&year);
+        let days = near.then(|| days(year, month.into(), day.into()))??;
+        days.checked_mul(Self::DAY_US).map(Self)
+    }
+
     /// Reads a moment of RFC 3339, with its offset: what [`Display`](fmt::Display) writes, and what others do. Digits behind the
     /// microsecond are left out, a leap second is the second after it.
     #[must_use]
@@ -244,7 +255,7 @@ impl LocalTime {
         ];
         let wall = self.wall();
         let (year, month, day, micros) = wall.civil();
-        let weekday = DAYS[wall.0.div_euclid(86_400_000_000).rem_euclid(7) as usize];
+        let weekday = DAYS[wall.0.div_euclid(Timestamp::DAY_US).rem_euclid(7) as usize];
         let minutes = micros / 60_000_000;
         let (hour, minute) = (minutes / 60, minutes % 60);
         format!("{weekday} {year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
@@ -388,6 +399,35 @@ mod tests {
             (4_107_542_400_000_000, "2100-03-01T00:00:00.000000Z"),
         ] {
             assert_eq!(Timestamp(micros).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_date_is_the_first_moment_of_its_day() {
+        for at in (-9_000_000_000_000_000_000_i64..9_000_000_000_000_000_000)
+            .step_by(86_399_999_999_999_983)
+        {
+            let (year, month, day, of_day) = Timestamp(at).civil();
+            let date = Timestamp::of_date(year, month, day);
+            assert_eq!(date, Some(Timestamp(at - of_day)), "{year}-{month}-{day}");
+        }
+        let none = [
+            (2026, 2, 29),
+            (2100, 2, 29),
+            (2026, 4, 31),
+            (2026, 0, 1),
+            (2026, 13, 1),
+            (2026, 1, 0),
+            (299_999, 1, 1),
+            (i64::MIN, 1, 1),
+            (i64::MAX, 12, 31),
+        ];
+        for (year, month, day) in none {
+            assert_eq!(
+                Timestamp::of_date(year, month, day),
+                None,
+                "{year}-{month}-{day}"
+            );
         }
     }
 

@@ -3,41 +3,14 @@
 use campanile_core::Timestamp;
 use toml::value::{Datetime, Offset};
 
-const DAY_US: i64 = 86_400_000_000;
-
-/// Whether this day exists.
-fn is_real(year: u16, month: u8, day: u8) -> bool {
-    let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
-    let days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return false,
-    };
-    (1..=days).contains(&day)
-}
-
-/// Days since 1970-01-01 (Howard Hinnant's `days_from_civil`: years begin in March).
-fn days(year: u16, month: u8, day: u8) -> i64 {
-    let (month, day) = (i64::from(month), i64::from(day));
-    let year = i64::from(year) - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
 /// The moment of a TOML date or date-time. A date is its midnight in UTC; a time without an offset would be
 /// local, and is refused.
 pub(crate) fn moment(text: &Datetime) -> Result<Timestamp, &'static str> {
     let date = text.date.ok_or("is no date: write 2026-05-05T00:00:00Z")?;
-    if !is_real(date.year, date.month, date.day) {
-        return Err("is not a day of the calendar");
-    }
-    let midnight = days(date.year, date.month, date.day) * DAY_US;
+    let midnight = Timestamp::of_date(date.year.into(), date.month, date.day);
+    let midnight = midnight.ok_or("is not a day of the calendar")?;
     let Some(time) = text.time else {
-        return Ok(Timestamp(midnight));
+        return Ok(midnight);
     };
     let offset = match text.offset {
         Some(Offset::Z) => 0,
@@ -47,15 +20,15 @@ pub(crate) fn moment(text: &Datetime) -> Result<Timestamp, &'static str> {
     let minutes = i64::from(time.hour) * 60 + i64::from(time.minute) - offset;
     let seconds = minutes * 60 + i64::from(time.second.unwrap_or(0));
     let micros = i64::from(time.nanosecond.unwrap_or(0) / 1_000);
-    Ok(Timestamp(midnight + seconds * 1_000_000 + micros))
+    Ok(Timestamp(midnight.micros() + seconds * 1_000_000 + micros))
 }
 
 /// The name without its date (`-2024-07-18`, `-20250929`, `@20250929`), where that day exists.
 pub(crate) fn without_date(name: &str) -> Option<&str> {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let real = |y: &str, m: &str, d: &str| {
-        let day = || Some(is_real(y.parse().ok()?, m.parse().ok()?, d.parse().ok()?));
-        digits(y) && digits(m) && digits(d) && (y.starts_with("20")) && day() == Some(true)
+        let day = || Timestamp::of_date(y.parse().ok()?, m.parse().ok()?, d.parse().ok()?);
+        digits(y) && digits(m) && digits(d) && (y.starts_with("20")) && day().is_some()
     };
     let at = |from_end: usize| name.split_at_checked(name.len().checked_sub(from_end)?);
     if let Some((base, date)) = at(11)
@@ -72,12 +45,12 @@ pub(crate) fn without_date(name: &str) -> Option<&str> {
 
 /// Minutes of the UTC day.
 pub(crate) fn minute_of_day(at: Timestamp) -> u16 {
-    (at.micros().rem_euclid(DAY_US) / 60_000_000) as u16
+    (at.micros().rem_euclid(Timestamp::DAY_US) / 60_000_000) as u16
 }
 
 /// Whole days from `earlier` to `later`.
 pub(crate) fn days_between(earlier: Timestamp, later: Timestamp) -> i64 {
-    later.micros().saturating_sub(earlier.micros()) / DAY_US
+    later.micros().saturating_sub(earlier.micros()) / Timestamp::DAY_US
 }
 
 #[cfg(test)]

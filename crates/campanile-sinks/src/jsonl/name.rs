@@ -32,7 +32,7 @@ pub(crate) struct Names {
 }
 
 /// A clock that was put back further than this had been wrong before: names follow it.
-const PUT_BACK: i64 = 86_400_000_000;
+const PUT_BACK: i64 = Timestamp::DAY_US;
 
 impl Names {
     /// The next name, and the moment that stands in it: not before that of the last one where the clock was put back a little.

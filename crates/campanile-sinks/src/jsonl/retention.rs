@@ -40,7 +40,7 @@ pub(crate) fn list(folder: &Path) -> Vec<Found> {
 }
 
 /// Whoever else's name is further ahead of now was not given by a clock that goes right.
-const AHEAD: i64 = 86_400_000_000;
+const AHEAD: i64 = Timestamp::DAY_US;
 
 /// What the files of a folder take, and what of them would be deleted now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use std::{
 };
 
 /// So long after its end a month stays: an event that is told again within this time must find its id.
-const REPLAY_US: i64 = 35 * 86_400_000_000;
+const REPLAY_US: i64 = 35 * Timestamp::DAY_US;
 /// Calls that one transaction deletes, and pages that it gives back.
 const STEP: usize = 500;
 const PAGES: usize = 200;
@@ -125,12 +125,12 @@ fn next_month(conn: &Connection, path: &Path, end: i64) -> rusqlite::Result<Opti
     )?;
     Ok(oldest.and_then(|at| {
         let (year, month, _, _) = Timestamp(at).civil();
-        let next = if month == 12 {
-            (year + 1, 1)
-        } else {
-            (year, month + 1)
+        let next = match month {
+            12 => Timestamp::of_date(year + 1, 1, 1),
+            _ => Timestamp::of_date(year, month + 1, 1),
         };
-        let (first, until) = (first_of(year, month), first_of(next.0, next.1));
+        let first = Timestamp::of_date(year, month, 1)?.micros();
+        let until = next?.micros();
         let month = format!("{year:04}-{month:02}");
         (until <= end).then(|| Archive {
             file: format!("{}-{month}.db.zst", stem(path)),
@@ -146,17 +146,6 @@ fn next_month(conn: &Connection, path: &Path, end: i64) -> rusqlite::Result<Opti
 fn stem(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default();
     stem.to_string_lossy().into_owned()
-}
-
-/// The first moment of a month.
-fn first_of(year: i64, month: u8) -> i64 {
-    // Howard Hinnant's `days_from_civil`, for the first of a month; the inverse of `Timestamp::civil`.
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * (i64::from(month) + if month > 2 { -3 } else { 9 }) + 2) / 5;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    days * 86_400_000_000
 }
 
 /// Closes a month: writers refuse what began before its end from now on, and it is still read here. `false`: a call of it is
@@ -456,22 +445,4 @@ fn give_back(conn: &Connection) -> rusqlite::Result<()> {
         std::thread::sleep(begun.elapsed().max(PAUSE));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn months_begin_where_the_calendar_says() {
-        for (year, month, text) in [
-            (1970, 1, "1970-01-01"),
-            (2026, 3, "2026-03-01"),
-            (2028, 2, "2028-02-01"),
-            (2026, 12, "2026-12-01"),
-        ] {
-            let first = Timestamp(first_of(year, month)).to_string();
-            assert_eq!(first, format!("{text}T00:00:00.000000Z"));
-        }
-    }
 }

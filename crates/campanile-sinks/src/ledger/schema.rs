@@ -1,6 +1,7 @@
 //! The tables, and how a file becomes a ledger.
 
 use super::{Durability, LedgerError, LedgerErrorKind};
+use campanile_core::Timestamp;
 use rusqlite::{Connection, OpenFlags, types::ValueRef};
 use std::{path::Path, time::Duration};
 
@@ -187,7 +188,7 @@ pub(super) const SEALED: [(&str, &str, i64); 14] = [
 
 /// The UTC day of a moment, from 1970-01-01.
 pub(super) fn day_of(at: i64) -> i64 {
-    at.div_euclid(86_400_000_000)
+    at.div_euclid(Timestamp::DAY_US)
 }
 
 /// One value of a row.

@@ -30,7 +30,6 @@ use std::{
 
 /// Calls that were opened less than this ago are read each time.
 const FRESH_US: i64 = 600_000_000;
-const DAY_US: i64 = 86_400_000_000;
 /// Sessions come and go: names past this many are looked up again.
 const KNOWN_SESSIONS: usize = 32 * 1024;
 
@@ -231,7 +230,7 @@ impl<S: Count> Spending<S> {
                 sessions,
             };
             for (number, mark, calls) in marks(conn, first)? {
-                let begin = first_id(number * DAY_US);
+                let begin = first_id(number * Timestamp::DAY_US);
                 let day = days.entry(number).or_insert_with(|| Day::new(begin));
                 if day.read != (mark, calls) {
                     look.day(number, day, mark, now)?;
@@ -333,7 +332,7 @@ impl<'a, B> Look<'a, B> {
         mark: Mark,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
-        let ids = first_id(number * DAY_US)..first_id((number + 1) * DAY_US);
+        let ids = first_id(number * Timestamp::DAY_US)..first_id((number + 1) * Timestamp::DAY_US);
         let cut = first_id(now.micros().saturating_sub(FRESH_US));
         self.lately(day, &ids, cut)?;
         if day.settled.mark.and(day.fresh.mark) == mark {

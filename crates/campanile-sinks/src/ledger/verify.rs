@@ -7,6 +7,7 @@ use super::{
     schema::{self, SEALED, Seal},
     store::amount,
 };
+use campanile_core::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -226,7 +227,7 @@ fn days(conn: &Connection, version: i64, problems: &mut Vec<Problem>) -> rusqlit
 }
 
 fn name_of(day: i64) -> String {
-    campanile_core::Timestamp(day.saturating_mul(86_400_000_000)).to_string()[..10].to_owned()
+    Timestamp(day.saturating_mul(Timestamp::DAY_US)).to_string()[..10].to_owned()
 }
 
 /// Looks at SQLite's log, which SQLite reads to the first damaged frame, without a word about the rest.

@@ -8,11 +8,9 @@ use crate::ledger::{
     schema::{Seal, day_of},
     sum::Sum,
 };
+use campanile_core::Timestamp;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
-
-/// An UTC day in microseconds.
-const DAY_US: i64 = 86_400_000_000;
 
 /// Calls that are over, by UTC day, and all parts.
 #[derive(Debug, Default)]
@@ -63,8 +61,8 @@ impl Census {
         let mut seal = Seal::default();
         while let Some(row) = rows.next()? {
             let (day, over): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let start = day.saturating_mul(DAY_US);
-            if !query.has_all(start, start.saturating_add(DAY_US)) {
+            let start = day.saturating_mul(Timestamp::DAY_US);
+            if !query.has_all(start, start.saturating_add(Timestamp::DAY_US)) {
                 continue;
             }
             if !seal.holds(row, 6)? {

@@ -150,11 +150,6 @@ impl Query {
         self.session.as_deref()
     }
 
-    /// Whether a turn or a call that began then is to be looked for here.
-    pub(super) fn is_kept(&self, at: i64) -> bool {
-        self.floor.is_none_or(|floor| at >= floor.micros())
-    }
-
     pub(super) fn is_in(&self, at: i64) -> bool {
         at >= self.first() && self.until.is_none_or(|until| at < until.micros())
     }
@@ -343,7 +338,7 @@ pub(super) fn key_texts(
     let text = |(&id, dimension): (&i64, &Dimension)| match dimension {
         Dimension::Provider | Dimension::Model | Dimension::Stage => word(names, id),
         Dimension::Session => word(sessions, id),
-        Dimension::Day => moment(id.saturating_mul(24 * HOUR_US), 10),
+        Dimension::Day => moment(id.saturating_mul(Timestamp::DAY_US), 10),
         Dimension::Hour => moment(id.saturating_mul(HOUR_US), 13),
         Dimension::Outcome => {
             let outcome = u8::try_from(id).ok().and_then(outcome_of);

@@ -115,7 +115,7 @@ pub(super) fn turns(
         let body = row.get_ref(4)?.as_blob()?;
         let at: i64 = row.get(2)?;
         if let Some(detail) = TurnDetail::unpack(&mut Unpack(body), &&names)
-            && query.is_kept(at)
+            && query.is_in(at)
         {
             turns.push(turn_row(row.get(1)?, at, &detail));
         }
