@@ -69,7 +69,7 @@ pub enum Family {
     DeepgramAgent,
     /// [`cartesia::tts`].
     CartesiaSpeech,
-    /// [`speech`]: other services that transcribe.
+    /// [`speech`]: other services that transcribe, or speak.
     Transcripts,
     /// Endpoints that count and use nothing.
     Nothing,

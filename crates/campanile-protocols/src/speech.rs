@@ -172,9 +172,9 @@ fn reported(message: &str, out: &mut Out<'_>) {
     }
     let [open] = pick(message, ["session_duration_seconds"]);
     if let Some(open) = open.and_then(decimal).and_then(Decimal::micros) {
-        let served = out.noted();
-        served.usage(Meter::SocketUs, Count::exact(open, Evidence::Reported));
-        served.served().terms.mode = Some(Mode::Streaming);
+        let noted = out.noted();
+        noted.usage(Meter::SocketUs, Count::exact(open, Evidence::Reported));
+        noted.served().terms.mode = Some(Mode::Streaming);
     }
 }
 

@@ -52,13 +52,18 @@ fn wrong(record: &Record, known: &Value) -> Option<String> {
 /// Shapes of more providers than anybody recorded, written by hand: facts, and no content.
 const SHAPES: &str = include_str!("shapes.jsonl");
 
+fn shapes() -> impl Iterator<Item = (Record, Value)> {
+    SHAPES.lines().map(|line| {
+        let known: Value = serde_json::from_str(line).expect("a shape is JSON");
+        let record = serde_json::from_str(line).expect("a shape has our fields");
+        (record, known)
+    })
+}
+
 #[test]
 fn every_shape_gives_its_totals() {
-    let wrong: Vec<String> = SHAPES
-        .lines()
-        .filter_map(|line| {
-            let known: Value = serde_json::from_str(line).expect("a shape is JSON");
-            let record = serde_json::from_str(line).expect("a shape has our fields");
+    let wrong: Vec<String> = shapes()
+        .filter_map(|(record, known)| {
             let found = serde_json::to_value(read(&record)).expect("totals are JSON");
             let mut told = found.as_object()?.clone();
             told.retain(|_, total| !total.is_null());
@@ -108,4 +113,47 @@ fn providers_without_a_name_are_read_by_their_shape() {
     println!("{} of {} right", all.len() - wrong.len(), all.len());
     // Counts in headers, and a socket's first frame that could be anybody's, want a name.
     assert!(wrong.len() <= all.len() / 50, "{}", wrong.join("\n"));
+}
+
+/// The body as another recorder would have kept it: keys in order of the alphabet, white space as it
+/// likes.
+fn written_anew(record: &Record) -> Record {
+    let mut anew = record.clone();
+    // A socket's frames are a line each.
+    let whole = json(&record.body).filter(|_| record.transport != "ws");
+    if let Some(whole) = whole {
+        anew.body = format!("{whole:#}");
+        return anew;
+    }
+    let line = |line: &str| {
+        let (prefix, data) = match line.strip_prefix("data:") {
+            Some(data) => ("data:", data),
+            None => ("", line),
+        };
+        match json(data) {
+            Some(value) => format!("{prefix}{value}\r\n"),
+            None => format!("{line}\n"),
+        }
+    };
+    anew.body = record.body.lines().map(line).collect();
+    anew
+}
+
+/// A document; numbers and strings by themselves are text to us.
+fn json(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    (value.is_object() || value.is_array()).then_some(value)
+}
+
+#[test]
+fn a_response_says_the_same_however_its_json_is_written() {
+    let all = shapes().chain(recordings());
+
+    let wrong: Vec<Value> = all
+        .filter(|(record, _)| record.body_encoding != "base64")
+        .filter(|(record, _)| read(&written_anew(record)) != read(record))
+        .map(|(_, known)| known["endpoint"].clone())
+        .collect();
+
+    assert!(wrong.is_empty(), "{wrong:?}");
 }

@@ -196,6 +196,7 @@ fn report(raw: &str, out: &mut Out<'_>) {
     }
 }
 
+/// What a choice is read for.
 const CHOICE: [&str; 4] = ["delta", "message", "text", "usage"];
 
 /// Reads one choice: of a chunk (`delta`), of a whole answer (`message`), or of a legacy completion (`text`). Moonshot's
