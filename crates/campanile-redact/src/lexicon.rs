@@ -91,7 +91,7 @@ const GROUPS: &[(u32, &str)] = &[
     ),
     (
         PASSWORD,
-        "password passwd pwd passphrase passwort kennwort pass pw identified sshpass",
+        "password passwd pwd passphrase passwort kennwort pass pw identified sshpass curl mysql mysqldump mariadb redis docker podman",
     ),
     (
         KEY,

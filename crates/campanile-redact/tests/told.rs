@@ -216,3 +216,53 @@ fn ids_of_accounts_and_versions_stay() {
     let pair = redactor.mask(&format!("curl -u AC{hex}:{hex} https://api"));
     assert_eq!(pair, format!("curl -u AC{hex}:[KEY] https://api"));
 }
+
+#[test]
+fn secrets_on_command_lines_are_found() {
+    assert_masked(&[
+        (
+            "curl -u jo:Ember750 https://api.example.com",
+            "curl -u [PASSWORD] https://api.example.com",
+        ),
+        (
+            "curl -s --user 'jo:Ember750' https://x",
+            "curl -s --user '[PASSWORD]' https://x",
+        ),
+        (
+            "mysql -u root -pEmber750 calls",
+            "mysql -u root -p[PASSWORD] calls",
+        ),
+        (
+            "redis-cli -h db -a Ember750 ping",
+            "redis-cli -h db -a [PASSWORD] ping",
+        ),
+        (
+            "docker login -u bot -p Ember750 reg",
+            "docker login -u bot -p [PASSWORD] reg",
+        ),
+        ("docker run -p 8080:80 nginx", "docker run -p 8080:80 nginx"),
+        ("curl -u jo https://x", "curl -u jo https://x"),
+        (
+            "curl -u $USER:$PASS https://x",
+            "curl -u $USER:$PASS https://x",
+        ),
+        ("mysql -P 3306 -h db", "mysql -P 3306 -h db"),
+    ]);
+}
+
+#[test]
+fn names_of_secrets_go_on() {
+    let random = ["qqV9JQKgm0dEqddZ", "XrmNgzc46rJg"].concat();
+    let redactor = Redactor::standard();
+
+    for text in [
+        "SECRET_KEY_BASE: {}",
+        "API_KEY_PROD_2={}",
+        "the api key, {}, was revoked",
+    ] {
+        let masked = redactor.mask(&text.replace("{}", &random));
+        assert_eq!(masked, text.replace("{}", "[KEY]"));
+    }
+    let signed = ["whsec", "_", &random, "+b/c=="].concat();
+    assert_eq!(redactor.mask(&signed), "[KEY]");
+}

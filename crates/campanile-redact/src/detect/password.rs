@@ -109,10 +109,23 @@ fn is_verb(text: &Text<'_>, at: usize) -> bool {
 
 const ARROWS: &[&[u8]] = &[b" -> ", b" => ", " → ".as_bytes()];
 /// Words that a password follows in a command, and not in a sentence.
-const COMMANDS: &[&str] = &["identified", "sshpass"];
+const COMMANDS: &[&str] = &[
+    "identified",
+    "sshpass",
+    "curl",
+    "mysql",
+    "mysqldump",
+    "mariadb",
+    "redis",
+    "docker",
+    "podman",
+];
 
 /// `IDENTIFIED BY 'x'`, `sshpass -p x`
 fn commanded(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
+    if !text.is_any(at, &["identified", "sshpass"]) {
+        return optional(text, at);
+    }
     let quoted = text.is(at + 1, "by") && matches!(text.gap(at + 1), b" '" | b" \"");
     let option = text.is(at + 1, "p") && text.gap(at) == b" -";
     if !quoted && !option {
@@ -130,6 +143,55 @@ fn commanded(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
         .count();
     let end = trim(text, start, start + length, quoted);
     (end > start).then_some((start, end))
+}
+
+/// Words of one command at most.
+const COMMAND: usize = 40;
+
+/// `curl -u user:x`, `mysql -px`, `redis-cli -a x`, `docker login -p x`
+fn optional(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
+    let mysql = text.is_any(at, &["mysql", "mysqldump", "mariadb"]);
+    let curl = text.is(at, "curl");
+    let login = text.is(at + 1, "login");
+    for next in at + 1..at + COMMAND {
+        let gap = text.gap_before(next);
+        if gap.contains(&b'\n') || gap.contains(&b'|') {
+            return None;
+        }
+        let (short, long) = (gap.ends_with(b" -"), gap.ends_with(b" --"));
+        let word = text.word(next);
+        let start = match word {
+            [b'p', _, ..] if mysql && short => text.tokens[next].start + 1,
+            b"u" if curl && short => opened(text, next),
+            b"user" if curl && long => opened(text, next),
+            b"a" if text.is(at, "redis") && short => opened(text, next),
+            b"p" if login && short => opened(text, next),
+            _ => continue,
+        };
+        let rest = text.bytes.get(start..)?.iter().take(512);
+        let length = rest
+            .take_while(|byte| !byte.is_ascii_whitespace() && !b"'\"".contains(byte))
+            .count();
+        let end = trim(text, start, start + length, true);
+        let value = text.bytes.get(start..end)?;
+        // A user alone is asked for the rest, and the number of an account is no secret.
+        let colon = value.iter().position(|byte| *byte == b':');
+        let hidden = colon.map_or(value, |colon| &value[colon + 1..]);
+        let named = curl && (colon.is_none() || value.starts_with(b"AC") && colon == Some(34));
+        let secret = hidden.len() >= 4 && !is_placeholder(hidden) && !named;
+        return secret.then_some((start, end));
+    }
+    None
+}
+
+/// Where the value of an option begins that token `at` names.
+fn opened(text: &Text<'_>, at: usize) -> usize {
+    let signs = text
+        .gap(at)
+        .iter()
+        .take_while(|byte| b" ='\"".contains(byte))
+        .count();
+    text.tokens[at].end + signs
 }
 
 /// `password: x`, `PASSWORD='x'`, `"password": "x"`, `&password=x`
@@ -187,6 +249,10 @@ fn changed(scan: &mut Scan<'_>, first: usize) {
 
 /// `password is x`, `password x`
 fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
+    // `pass phrase`
+    let apart =
+        text.is(at, "pass") && text.is_any(at + 1, &["phrase", "word"]) && text.gap(at) == b" ";
+    let at = at + usize::from(apart);
     let mut next = at + 1;
     let gap = text.gap(at);
     // `password's`
@@ -269,7 +335,9 @@ fn lone(text: &Text<'_>, next: usize, after_verb: bool) -> Option<(usize, usize)
         .any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
     let strange = letters && (digits || signs > 0 || turns) || digits && after_verb;
     let quoted = quote.is_some() && text.bits(next) & mean::PLAIN == 0;
-    (value.len() >= 6 && (strange || quoted) && !is_placeholder(value)).then_some((start, end))
+    let url = value.windows(3).any(|part| part == b"://");
+    (value.len() >= 6 && (strange || quoted) && !url && !is_placeholder(value))
+        .then_some((start, end))
 }
 
 /// What may stand between a password and the verb behind which its value comes.

@@ -1,6 +1,6 @@
 //! What URLs carry: user and password before the host.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 use super::{Scan, key};
 use crate::find::Find;
@@ -53,9 +53,13 @@ const REACH: usize = 256;
 /// `https://hooks.slack.com/services/T…/B…/…`: all behind the last known folder.
 fn webhook(scan: &mut Scan<'_>, start: usize) {
     let rest = scan.text.bytes.get(start..).unwrap_or_default();
+    let near = &rest[..rest.len().min(REACH)];
+    // Each of them has one; one search lets most URLs go.
+    if memmem::find(near, b"hook").is_none() {
+        return;
+    }
     let outside =
         |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>');
-    let near = &rest[..rest.len().min(REACH)];
     let near = &near[..near.iter().position(outside).unwrap_or(near.len())];
     let found = WEBHOOKS.iter().find_map(|folder| {
         let at = memmem::find(near, folder)?;
@@ -80,6 +84,9 @@ fn webhook(scan: &mut Scan<'_>, start: usize) {
 pub(super) fn oracle(scan: &mut Scan<'_>, at: usize) {
     let from = at.saturating_sub(REACH / 2);
     let head = &scan.text.bytes[from..at];
+    if memchr(b'/', head).is_none() {
+        return;
+    }
     let named = memmem::rfind(head, b"jdbc:oracle:").and_then(|scheme| {
         let driver = scheme + b"jdbc:oracle:".len();
         let colon = head[driver..]

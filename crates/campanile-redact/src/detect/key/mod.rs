@@ -85,6 +85,7 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     if at > 0 && joined && scan.text.is_any(at - 1, HARMLESS) || scan.text.gap(at) == b"::" {
         return;
     }
+    let at = behind_suffix(&scan.text, at);
     let found = value(&scan.text, at).or_else(|| paired(&scan.text, at).map(|at| (at, true)));
     let Some((token, assigned)) = found else {
         return;
@@ -199,9 +200,45 @@ fn is_account_id(value: &[u8]) -> bool {
     [*a, *b] != *b"SK" && rest.len() == 32 && rest.iter().all(hex)
 }
 
-/// `token, …`: a list of protocols, of which the second is a key.
+/// The last token of a name that says where its secret is used: `SECRET_KEY_BASE`, `API_KEY_PROD_2`.
+fn behind_suffix(text: &Text<'_>, at: usize) -> usize {
+    const USES: &[&str] = &[
+        "base",
+        "prod",
+        "production",
+        "dev",
+        "development",
+        "staging",
+        "stage",
+        "test",
+        "live",
+        "secondary",
+        "backup",
+        "old",
+        "new",
+        "value",
+        "eu",
+        "us",
+        "main",
+        "default",
+        "v1",
+        "v2",
+        "v3",
+        "1",
+        "2",
+        "3",
+    ];
+    let joined = |next: usize| matches!(text.gap(next - 1), b"_" | b"-") && text.is_any(next, USES);
+    (at + 1..at + 4)
+        .take_while(|next| joined(*next))
+        .last()
+        .unwrap_or(at)
+}
+
+/// `token, …`: a list of protocols, of which the second is a key; `the api key, …, was revoked`.
 fn is_listed(text: &Text<'_>, gap: &[u8], at: usize) -> bool {
-    let long = |token: &Token| token.is_mixed() && token.len() >= 32;
+    let cased = |token: &Token| token.len() >= 20 && token.has_hump();
+    let long = |token: &Token| token.is_mixed() && (token.len() >= 32 || cased(token));
     gap == b", " && text.tokens.get(at).is_some_and(long)
 }
 

@@ -151,7 +151,7 @@ const PREFIXES: &[(&str, Body, usize)] = &[
     ("pk_live_", Plain, 8),
     ("pk_test_", Plain, 8),
     ("pk.eyJ", Dotted, 40),
-    ("whsec_", Plain, 16),
+    ("whsec_", Base64, 16),
     ("shpat_", Plain, 16),
     ("shpss_", Plain, 16),
     ("shpca_", Plain, 16),
