@@ -139,16 +139,16 @@ const GROUPS: &[(u32, &str)] = &[
 ];
 
 const DIGITS: &[&str] = &[
-    "zero oh o nought naught aught null",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine niner",
+    "zero oh o nought naught aught null zeros zeroes ohs",
+    "one ones",
+    "two twos",
+    "three threes",
+    "four fours",
+    "five fives",
+    "six sixes",
+    "seven sevens",
+    "eight eights",
+    "nine niner nines",
 ];
 const TEENS: &[&str] = &[
     "ten",

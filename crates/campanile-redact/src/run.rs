@@ -145,6 +145,11 @@ impl Run {
         self.spoken += 1;
         if token.has(mean::MAGNITUDE) {
             self.take_magnitude(text, at);
+        } else if token.has(mean::DIGIT) && is_plural(text, at + 1) {
+            // `three fives`
+            let value = text.tokens[at + 1].value;
+            (0..token.value).for_each(|_| self.push(value));
+            return at + 1;
         } else if token.has(mean::DIGIT) {
             self.push(token.value);
         } else if token.has(mean::TENS) {
@@ -172,9 +177,10 @@ impl Run {
     fn take_magnitude(&mut self, text: &Text<'_>, at: usize) {
         let digit = |at: usize| text.bits(at) & (mean::DIGIT | mean::REPEAT) != 0;
         let among = self.count >= 5 || digit(at + 1) && digit(at + 2);
-        if among && text.is(at, "hundred") {
-            self.push(0);
-            self.push(0);
+        // `… five five five two thousand`, behind digits that were said one by one.
+        let thousand = self.count >= 6 && !self.counted && text.is(at, "thousand");
+        if among && text.is(at, "hundred") || thousand {
+            (0..2 + usize::from(thousand)).for_each(|_| self.push(0));
         } else {
             self.counted = true;
         }
@@ -330,6 +336,12 @@ fn starts(text: &Text<'_>, at: usize) -> bool {
     };
     token.is_number()
         || token.has(mean::REPEAT) && is_space(text.gap(at)) && is_repeatable(text, at + 1)
+}
+
+/// `fives`, right behind the number before: no digit alone ends with an s.
+fn is_plural(text: &Text<'_>, at: usize) -> bool {
+    let several = text.bits(at) & mean::DIGIT != 0 && text.word(at).ends_with(b"s");
+    several && is_space(text.gap(at - 1))
 }
 
 fn is_repeatable(text: &Text<'_>, at: usize) -> bool {

@@ -20,6 +20,20 @@ const ASIDES: &[&[&str]] = &[
     &["hang", "on"],
     &["i", "mean"],
     &["i", "think"],
+    &["i", "believe"],
+    &["i", "guess"],
+    &["i", "meant"],
+    &["sorry", "about", "that"],
+    &["my", "apologies"],
+    &["pardon", "me"],
+    &["one", "more", "time"],
+    &["are", "you", "ready"],
+    &["are", "you", "with", "me"],
+    &["you", "with", "me"],
+    &["that", "should", "be"],
+    &["should", "be"],
+    &["start", "over"],
+    &["cancel", "that"],
     &["no", "sorry"],
     &["no", "wait"],
     &["wait", "no"],
@@ -41,6 +55,16 @@ const ASIDES: &[&[&str]] = &[
     &["eh"],
     &["oops"],
     &["whoops"],
+    &["basically"],
+    &["gotcha"],
+    &["great"],
+    &["maybe"],
+    &["mkay"],
+    &["nope"],
+    &["pardon"],
+    &["perfect"],
+    &["ready"],
+    &["sure"],
     &["okay"],
     &["ok"],
     &["so"],
@@ -86,7 +110,7 @@ fn aside_at(text: &Text<'_>, at: usize) -> Option<usize> {
         (words.iter().enumerate()).all(|(place, word)| text.is(at + place, word))
     };
     let first = text.word(at).first()?.to_ascii_lowercase();
-    if !b"abcdefghijlmnorstuwy".contains(&first) {
+    if !b"abcdefghijlmnoprstuwy".contains(&first) {
         return None;
     }
     let known = || ASIDES.iter().find(said).map(|words| words.len());
@@ -95,15 +119,20 @@ fn aside_at(text: &Text<'_>, at: usize) -> Option<usize> {
 
 /// `let me find it`, `hold on a second`, `one moment`: how many words.
 fn pause(text: &Text<'_>, at: usize) -> Option<usize> {
-    if text.is(at, "let") && text.is(at + 1, "me") {
-        let looks = text.tokens.get(at + 2)?;
-        let more = text.is_any(at + 3, &["it", "that", "this", "again", "here", "them"]);
-        return (looks.is_word() && !looks.is_number()).then_some(3 + usize::from(more));
+    let lets = match () {
+        () if text.is(at, "let") && text.is(at + 1, "me") => 2,
+        () => usize::from(text.is(at, "lemme")),
+    };
+    if lets > 0 {
+        let looks = text.tokens.get(at + lets)?;
+        let more = &["it", "that", "this", "again", "here", "them", "over"];
+        let more = usize::from(text.is_any(at + lets + 1, more));
+        return (looks.is_word() && !looks.is_number()).then_some(lets + 1 + more);
     }
     let waits = match () {
         () if text.is_any(at, &["hold", "hang"]) && text.is(at + 1, "on") => 2,
         () if text.is(at, "give") && text.is(at + 1, "me") => 2,
-        () if text.is_any(at, &["wait", "just"]) => 1,
+        () if text.is_any(at, &["wait", "just", "gimme"]) => 1,
         () => 0,
     };
     let short = &["second", "sec", "moment", "minute"];
@@ -120,6 +149,7 @@ pub(crate) fn pauses(text: &Text<'_>, from: usize, to: usize) -> bool {
 pub(crate) fn takes_back(text: &Text<'_>, from: usize, to: usize) -> bool {
     const WORDS: &[&str] = &[
         "mean",
+        "meant",
         "sorry",
         "wait",
         "scratch",

@@ -135,3 +135,60 @@ fn addresses_of_mail_are_whole() {
         ("mail the real jo fox at gmail dot com", "mail [EMAIL]"),
     ]);
 }
+
+#[test]
+fn digits_are_said_in_many_ways() {
+    assert_masked(&[
+        (
+            "my card is four one one one three fives two zeros nine nine one two three four five",
+            "my card is [CARD]",
+        ),
+        (
+            "my number is two one two five five five six thousand",
+            "my number is [PHONE]",
+        ),
+        (
+            "card four one one one gotcha one one one one perfect one one one one basically one one one one",
+            "card [CARD]",
+        ),
+        (
+            "social is five three six nine oh four three nine eight sorry about that nine",
+            "social is [SSN]",
+        ),
+        (
+            "the text i got says four five one two nine oh",
+            "the text i got says [CODE]",
+        ),
+        (
+            "the number on the back is four five one",
+            "the number on the back is [CODE]",
+        ),
+        (
+            "pass phrase is blue tiger forty two",
+            "pass phrase is [PASSWORD]",
+        ),
+        ("the error message says 4041", "the error message says 4041"),
+        (
+            "the ones with five threes are ready",
+            "the ones with five threes are ready",
+        ),
+        (
+            "it was seven hundred thirty five dollars, two thousand five hundred in all",
+            "it was seven hundred thirty five dollars, two thousand five hundred in all",
+        ),
+    ]);
+}
+
+#[test]
+fn hosts_of_mail_are_heard_without_their_dot() {
+    assert_masked(&[
+        (
+            "it's jo dot fox all one word at gmail dot com",
+            "it's [EMAIL]",
+        ),
+        (
+            "it's jo dot fox at hotmail com please",
+            "it's [EMAIL] please",
+        ),
+    ]);
+}

@@ -70,11 +70,12 @@ pub(super) fn find(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
         && (4..=8).contains(&run.count)
         && is_told(text, run);
     let back = (3..=4).contains(&run.count) && is_of_card(text, run);
+    let read_out = (4..=8).contains(&run.count) && is_read_out(text, run);
     // `… code ([#1696])`: an issue.
     let issue = text.byte_before(run.start) == b'#'
         && matches!(text.byte_before(run.start - 1), b'[' | b'(');
     let decimal = run.groups.iter().any(|group| group.gap == b'.');
-    ((near || sent || of_card || told || back) && !candidate.plus && !decimal && !issue)
+    ((near || sent || of_card || told || back || read_out) && !candidate.plus && !decimal && !issue)
         .then(|| candidate.find(Kind::AuthCode, "code"))
 }
 
@@ -101,7 +102,23 @@ fn is_plain_code(text: &Text<'_>, run: &Run) -> bool {
 fn is_of_card(text: &Text<'_>, run: &Run) -> bool {
     let before = run.tokens.0.saturating_sub(8)..run.tokens.0;
     let says = |words: &[&str]| before.clone().any(|near| text.is_any(near, words));
+    let on = |near: usize| {
+        text.is(near, "on")
+            && text.is(near + 1, "the")
+            && text.is_any(near + 2, &["back", "reverse"])
+    };
     says(&["digits", "numbers", "digit"]) && says(&["back", "reverse"])
+        || says(&["number", "code", "three", "four"]) && before.clone().any(on)
+}
+
+/// `the text i got says …`
+fn is_read_out(text: &Text<'_>, run: &Run) -> bool {
+    let before = run.tokens.0.saturating_sub(8)..run.tokens.0;
+    let says = |words: &[&str]| before.clone().any(|near| text.is_any(near, words));
+    let reads = run.tokens.0.checked_sub(1);
+    reads.is_some_and(|at| text.is_any(at, &["says", "said", "reads"]))
+        && says(&["text", "message", "sms", "texted"])
+        && !says(&["error", "log", "panic", "exception"])
 }
 
 /// `… is your login code`, `… as the verification code`, `enter … to log in`

@@ -28,8 +28,33 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     // `jo uh at um example dot com`
     let hesitates = |at: usize| text.bits(at) & (mean::FILLER | mean::LINK) == mean::FILLER;
     let end = at - usize::from(at > 1 && hesitates(at - 1));
+    let end = end - how_written(text, end);
     let first = first + usize::from(hesitates(first));
     around(scan, end, first, sign);
+}
+
+/// How many words before token `end` say how the local part is written: `jo doe all one word at …`.
+fn how_written(text: &Text<'_>, end: usize) -> usize {
+    const WORDS: &[&[&str]] = &[
+        &["all", "one", "word"],
+        &["all", "lower", "case"],
+        &["all", "in", "lowercase"],
+        &["all", "lowercase"],
+        &["all", "together"],
+        &["one", "word"],
+        &["no", "spaces"],
+        &["lowercase"],
+    ];
+    let said = |words: &&&[&str]| {
+        let first = end.checked_sub(words.len()).filter(|first| *first > 0);
+        first.is_some_and(|first| {
+            words
+                .iter()
+                .zip(first..)
+                .all(|(word, at)| text.is(at, word))
+        })
+    };
+    WORDS.iter().find(said).map_or(0, |words| words.len())
 }
 
 /// Looks around an `@` with spaces on both sides, at byte `at`.
@@ -84,6 +109,17 @@ struct Host {
 
 impl Host {
     fn read(text: &Text<'_>, first: usize) -> Option<Self> {
+        // `at gmail com`: the dot was not heard.
+        let unheard = text.bits(first) & mean::MAIL != 0
+            && is_space(text.gap(first))
+            && text.is_any(first + 1, &["com", "net", "org", "de", "co"]);
+        if unheard {
+            return Some(Self {
+                last: first + 1,
+                sure: true,
+                plain: true,
+            });
+        }
         let (dot, plain) = first_label(text, first)?;
         let (mut last, mut spoken, mut labels) = (dot, 0, 1);
         while let Some((next, said)) = dot_behind(text, last) {
