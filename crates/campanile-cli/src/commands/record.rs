@@ -126,6 +126,7 @@ impl Record {
             too_old: 0,
         };
         let done = work_on(io, Blank::Skip, &mut recorder);
+        recorder.watch.at_last();
         recorder.look(&mut io.err);
         let path = recorder.ledger.path().display().to_string();
         match recorder.ledger.close(PATIENCE) {

@@ -220,6 +220,9 @@ impl Work for Look {
 
     fn work(&mut self, last: bool) -> Result<(), LedgerError> {
         let old = self.handed.len();
+        if last {
+            self.watch.at_last();
+        }
         let looked = self.look();
         self.note_logged(old, if last { WRITE_AT_LAST } else { WRITE })?;
         looked

@@ -35,6 +35,11 @@ impl Rules {
         }
     }
 
+    /// Has them judged the next time, however lately that was done.
+    pub(crate) fn at_last(&mut self) {
+        self.next = Timestamp(i64::MIN);
+    }
+
     /// What is to be told.
     pub(crate) fn due(
         &mut self,

@@ -119,13 +119,19 @@ impl Watch {
             .collect())
     }
 
-    /// Raises what is to be told. What is returned is new, and is the caller's to tell.
+    /// Raises what is to be told. What is returned is new, and is the caller's to tell. Rules are judged from time to time: a twentieth of the shortest
+    /// of their windows apart, but once a second at most and twice a minute at least.
     ///
     /// # Errors
     ///
     /// When the ledger cannot be read or written. Nothing is forgotten: the next look finds it again.
     pub fn look(&mut self, now: Timestamp) -> Result<Vec<AlertEvent>, LedgerError> {
         self.look_with(None, now)
+    }
+
+    /// Has the next look, which is the last one, judge rules however lately that was done: else it would leave out what has happened since.
+    pub fn at_last(&mut self) {
+        self.rules.at_last();
     }
 
     /// As [`look`](Self::look), and at the open calls of this process.

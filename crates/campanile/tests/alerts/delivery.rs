@@ -5,7 +5,8 @@ use crate::support::{SOON, call, folder};
 use campanile::config::Config;
 use campanile::sinks::ledger::Reader;
 use campanile::{
-    CallLayer, Event, Facts, Handed, Meter, Monitor, Tally, Timestamp, Unary, UsageLayer, client,
+    CallLayer, Event, Facts, Handed, Meter, Monitor, Reason, Tally, Timestamp, Unary, UsageLayer,
+    client,
 };
 use std::convert::Infallible;
 use std::path::Path;
@@ -37,6 +38,39 @@ fn what_a_ledger_raises_is_told_once_and_is_owed_no_more() {
     assert_eq!(
         counts.into_iter().collect::<Vec<_>>(),
         [(id("0.5"), 1), (id("1"), 1)]
+    );
+    assert_eq!(Reader::open(&path).unwrap().owed().unwrap(), []);
+}
+
+#[test]
+fn a_monitor_tells_of_its_budgets_and_of_its_rules() {
+    let (_dir, path) = folder();
+    let pager = Pager::start();
+    let mut config = config(&path, "[\"ledger\"]", &pager.url);
+    let rule = "[[rule]]\nunpriced = true";
+    config.rule = Config::parse(rule, "campanile.toml".as_ref()).unwrap().rule;
+    let monitor = Monitor::from_config(&config, "test").unwrap();
+    let mut call = call(Timestamp::now(), 60);
+    call.attempts[0]
+        .cost
+        .as_mut()
+        .unwrap()
+        .why
+        .push(Reason::UnknownModel);
+    monitor
+        .intake()
+        .hand_over(Handed::Event(Event::Call(Box::new(call))));
+
+    assert!(monitor.close_blocking());
+
+    let told: Vec<_> = pager.counts().into_iter().collect();
+    let rule = "rule:unpriced:openai/gpt-4o-mini-2024-07-18:price:5m#1";
+    assert_eq!(
+        told,
+        [
+            ("budget:all:24h:1:24h:0.5#1".to_owned(), 1),
+            (rule.to_owned(), 1)
+        ]
     );
     assert_eq!(Reader::open(&path).unwrap().owed().unwrap(), []);
 }

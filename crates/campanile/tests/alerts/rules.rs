@@ -86,6 +86,26 @@ fn failures_are_told_once_in_a_window_by_all_together() {
 }
 
 #[test]
+fn the_last_look_judges_what_has_happened_since_rules_were_judged() {
+    let (_dir, path) = folder();
+    let ledger = ledger(&path);
+    let mut watch = watch(&path, "[[rule]]\nunpriced = true");
+    let soon = Timestamp(NOW.0 + 1_000_000);
+    assert!(told(&mut watch, NOW).is_empty());
+    calls(&ledger, 1, |_, call| {
+        call.attempts[0].cost = Some(Cost::unknown(Reason::UnknownModel));
+    });
+    assert!(
+        told(&mut watch, soon).is_empty(),
+        "it was judged a second ago"
+    );
+
+    watch.at_last();
+
+    assert_eq!(told(&mut watch, soon).len(), 1);
+}
+
+#[test]
 fn silence_is_told_by_who_has_listened_for_long_enough() {
     let (_dir, path) = folder();
     let rules = "[[rule]]\nno_calls_for = \"10m\"";
