@@ -468,7 +468,7 @@ impl Builder {
         let recorder = Recorder::new(intake.clone(), sealer, outlets, summary, budgets);
         let recorder = Arc::new(recorder);
         let writer = Arc::downgrade(&recorder);
-        let flush: Flush = Box::new(move |within| {
+        let flush: Flush = Arc::new(move |within| {
             let writer = writer.upgrade();
             writer.is_some_and(|recorder| recorder.flush_signals(within))
         });

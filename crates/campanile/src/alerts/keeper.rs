@@ -20,12 +20,13 @@ const WRITE_AT_LAST: Duration = Duration::from_secs(1);
 const TELL_EVERY: u32 = 60;
 
 /// Has what was handed over written, and waits for it so long; whether it is.
-pub(crate) type Flush = Box<dyn FnMut(Duration) -> bool + Send>;
+pub(crate) type Flush = Arc<dyn Fn(Duration) -> bool + Send + Sync>;
 
-/// A watch and its webhooks, each on a thread of its own: the recorder never waits for them.
+/// Budgets, rules and webhooks, each on a thread of its own: the recorder never waits for them, and budgets wait for nothing else.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    watch: Option<Worker>,
+    budgets: Option<Worker>,
+    rules: Option<Worker>,
     couriers: Vec<Worker>,
     /// Whether what is owed to webhooks outlives the process.
     kept: bool,
@@ -45,10 +46,14 @@ impl Keeper {
         notices: &Notices,
     ) -> Self {
         let kept = watch.is_some();
-        let watch = watch.map(|watch| {
-            let look = Look::new(watch, intake.clone(), gates.clone(), flush);
+        let look = |watch, gates| {
+            let look = Look::new(watch, intake.clone(), gates, Arc::clone(&flush));
             Worker::start(look, notices.clone())
-        });
+        };
+        let (budgets, rules) = match watch.map(Watch::apart) {
+            Some((budgets, rules)) => (Some(budgets), rules),
+            None => (None, None),
+        };
         let courier = |courier: Courier| {
             let telling = Telling {
                 courier,
@@ -59,7 +64,8 @@ impl Keeper {
             Worker::start(telling, notices.clone())
         };
         Self {
-            watch,
+            budgets: budgets.map(|watch| look(watch, gates.clone())),
+            rules: rules.map(|watch| look(watch, Gates::default())),
             couriers: couriers.into_iter().map(courier).collect(),
             kept,
         }
@@ -68,7 +74,10 @@ impl Keeper {
     /// Looks a last time, tells what is new, and ends. `false`: `within` was too short, and something is lost; what a
     /// webhook could not be told stays owed in the ledger, if there is one.
     pub(crate) fn end(self, within: Duration) -> bool {
-        let looked = self.watch.is_none_or(|watch| watch.end(within));
+        self.rules.iter().for_each(Worker::stop);
+        let looked = self.budgets.is_none_or(|budgets| budgets.end(within));
+        // What they would have found, who comes next finds.
+        let _judged = self.rules.is_none_or(|rules| rules.end(within));
         // They are stopped after the last look, so that they see what it has raised.
         self.couriers.iter().for_each(Worker::stop);
         let mut told = true;
@@ -335,7 +344,7 @@ mod tests {
             assert!(owed(&owed_at) > 0, "noted before it is written");
             works.load(Relaxed)
         };
-        let look = Look::new(watch(path), intake, Gates::default(), Box::new(flush));
+        let look = Look::new(watch(path), intake, Gates::default(), Arc::new(flush));
         (look, asked)
     }
 

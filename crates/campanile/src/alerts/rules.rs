@@ -35,6 +35,10 @@ impl Rules {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Has them judged the next time, however lately that was done.
     pub(crate) fn at_last(&mut self) {
         self.next = Timestamp(i64::MIN);

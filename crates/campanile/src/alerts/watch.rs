@@ -83,6 +83,23 @@ impl Watch {
         self
     }
 
+    /// Itself without its rules, and what looks after these alone: they may read for longer than budgets can wait.
+    pub(crate) fn apart(mut self) -> (Self, Option<Self>) {
+        let rules = std::mem::replace(&mut self.rules, Rules::new(&self.path, Vec::new()));
+        let apart = (!rules.is_empty()).then(|| Self {
+            path: self.path.clone(),
+            budgets: Vec::new(),
+            webhooks: self.webhooks.clone(),
+            logs: self.logs,
+            run: self.run,
+            rules,
+            spending: None,
+            book: self.book.another(),
+            known: HashMap::new(),
+        });
+        (self, apart)
+    }
+
     /// Where it stands in its ledger who is to be told.
     pub(crate) fn debts(&self) -> InLedger {
         self.book.another()
