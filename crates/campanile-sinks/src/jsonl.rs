@@ -163,13 +163,13 @@ impl Jsonl {
         self
     }
 
-    /// Deletes what is too old and what is too much, so that `room` more bytes fit.
     /// What the files take now, and what of them would be deleted now. Opens and changes nothing.
     #[must_use]
     pub fn kept(&self) -> Kept {
         retention::forecast(&self.folder, self.clock.now(), self.max_age, self.max_total)
     }
 
+    /// Deletes what is too old and what is too much, so that `room` more bytes fit.
     fn retain(&self, room: u64) {
         let total = self.max_total.saturating_sub(room);
         retention::retain(&self.folder, self.clock.now(), self.max_age, total);

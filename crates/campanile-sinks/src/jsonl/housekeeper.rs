@@ -1,4 +1,5 @@
-//! The thread that compresses closed files and deletes old ones, so that the writer never waits for either.
+//! The thread that mends and compresses closed files, and deletes old ones, so that the writer need not wait for it. (The
+//! writer deletes old ones too, when it begins a file.)
 
 use super::{
     Jsonl, files, mend,
@@ -124,8 +125,8 @@ impl Keeper {
         }
     }
 
-    /// Cuts off half a line that a crash or a failing disk has left, and removes what stands in its compressed form already.
-    /// Also when all is about to stop: it takes no time.
+    /// Puts a line that tells of a loss in the place of half a line that a crash or a failing disk has left, and removes what
+    /// stands in its compressed form already. Also when all is about to stop: it looks at the end of the file only.
     fn mend(&self, name: &FileName) {
         let path = self.options.folder.join(name.to_string());
         let Ok(file) = files::open_regular(&path) else {

@@ -102,7 +102,8 @@ impl AlertBook {
         until: Timestamp,
     ) -> Result<Option<Owed>, LedgerError> {
         // A look first: it takes no lock, and there is nearly never anything.
-        let due = "SELECT alert, json, tries FROM owed JOIN alert ON id = alert WHERE target = ?1 AND due <= ?2 ORDER BY due, alert";
+        let due = "SELECT alert, json, tries FROM owed JOIN alert ON id = alert
+                   WHERE target = ?1 AND due <= ?2 ORDER BY due, alert";
         let look = |conn: &Connection| {
             conn.prepare_cached(due)?
                 .query_row((target, now.micros()), |row| {

@@ -393,7 +393,8 @@ impl Ledger {
         self.shared.lock().state.degraded
     }
 
-    /// Writes what waits, then builds the sums that reports read, and ends the writer. `false` when `within` was too short, or the disk refused to the end.
+    /// Writes what waits, then builds the sums that reports read, and ends the writer. `false` when `within` was too short,
+    /// or the disk refused to the end.
     #[must_use]
     pub fn close(self, within: Duration) -> bool {
         self.stop(within, true)

@@ -304,7 +304,8 @@ impl Reader {
         Ok(damaged)
     }
 
-    /// When the newest call was opened, of those that are over; `None` where there is none.
+    /// When the call with the highest id was opened, of those that are over and not archived: ids begin with the time, so it
+    /// is the newest, or nearly. `None` where there is none.
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@
 //!
 //! The ledger keeps for each UTC day what its parts should come to, changed in the same transaction as the parts. Where the
 //! sums of both pieces do not come to that, something has changed further back (usage that came late, a process that recorded
-//! old events), and the day is read anew. So the answer is exact, and its usual price is that of the last minutes. (One thing is not
-//! seen: labels that come with the end of a call which was taken for dead.)
+//! old events), and the day is read anew. So the answer is exact, and its usual price is that of the last minutes. (One thing
+//! is not seen: labels that come with the end of a call which was taken for dead.)
 
 use super::{
     LedgerError, Reader,

@@ -71,7 +71,7 @@ pub(super) fn sessions_ending(conn: &Connection, end: &str) -> rusqlite::Result<
     statement.query_map([end], |row| row.get(0))?.collect()
 }
 
-/// When the newest call was opened: ids sort by time.
+/// When the call with the highest id was opened.
 pub(super) fn newest(conn: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let sql = "SELECT at FROM call ORDER BY id DESC LIMIT 1";
     let at = conn

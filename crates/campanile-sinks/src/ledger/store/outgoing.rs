@@ -2,7 +2,8 @@
 
 use rusqlite::Connection;
 
-/// Calls and folds that a transaction has written something about, in the order of the first time.
+/// Calls that a transaction has written something about, as they came, and then folds. A call may be among them more than
+/// once: each time under a higher number.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     last: i64,
