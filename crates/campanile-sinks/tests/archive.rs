@@ -172,6 +172,30 @@ fn a_report_of_whole_months_opens_no_archive() {
 }
 
 #[test]
+fn who_has_heard_enough_has_no_more_archives_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("campanile.db");
+    let ledger = open(&path);
+    fill(&ledger);
+    assert!(ledger.close(SOON));
+    let done = archive(&path, NOW, NOW).unwrap();
+    std::fs::remove_file(&done[1].file).unwrap();
+    let reader = Reader::open(&path).unwrap();
+    let query = Query::default();
+
+    let mut heard = 0;
+    let mut enough = || {
+        heard += 1;
+        ControlFlow::Break(())
+    };
+    assert_eq!(reader.calls(&query, |_| enough()).unwrap(), 0);
+    assert_eq!(reader.failed(&query, None, |_| enough()).unwrap(), 0);
+    assert_eq!(reader.dump(|_| enough()).unwrap(), 0);
+
+    assert_eq!(heard, 3);
+}
+
+#[test]
 fn hours_of_an_archived_month_are_not_summed_anew_from_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("campanile.db");

@@ -3,6 +3,7 @@
 mod archives;
 mod call;
 mod census;
+mod dump;
 mod errors;
 mod failed;
 mod fold;
@@ -29,10 +30,11 @@ pub(super) use call::by_id;
 pub(super) use fold::fold;
 pub(super) use scan::{Damage, RawCall, RawPart, columns, look_up, scan};
 
+use archives::Each;
 use call::each_call;
+use dump::dump;
 use errors::failure_groups;
 use failed::{each_failed, newest, sessions_ending};
-use fold::folds;
 use session::{SessionRows, session_rows, turns};
 
 use super::{
@@ -161,7 +163,7 @@ impl Reader {
         let (mut call_list, mut turn_list) = (Vec::new(), Vec::new());
         let read = |conn: &Connection, version: i64, query: &Query| {
             let mut calls = Vec::new();
-            each_call(conn, version, query, |call| {
+            each_call(conn, version, query, &mut |call| {
                 calls.push(call);
                 ControlFlow::Continue(())
             })?;
@@ -189,20 +191,9 @@ impl Reader {
     pub fn calls(
         &self,
         query: &Query,
-        mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
+        each: impl FnMut(LedgerCall) -> ControlFlow<()>,
     ) -> Result<u64, LedgerError> {
-        let (mut damaged, mut flow) = (0, ControlFlow::Continue(()));
-        let read = |conn: &Connection, version: i64, query: &Query| {
-            if flow.is_break() {
-                return Ok(0);
-            }
-            each_call(conn, version, query, |call| {
-                flow = each(call);
-                flow
-            })
-        };
-        self.each_file(query, false, read, |more| damaged += more)?;
-        Ok(damaged)
+        self.walk_files(query, each_call, each)
     }
 
     /// Hands everything that is counted to `each`, one JSON object an event, with `id` and `qty`. Sums of calls that
@@ -215,28 +206,7 @@ impl Reader {
         &self,
         mut each: impl FnMut(&serde_json::Value) -> ControlFlow<()>,
     ) -> Result<u64, LedgerError> {
-        let (mut damaged, mut flow) = (0, ControlFlow::Continue(()));
-        let read = |conn: &Connection, version: i64, query: &Query| {
-            if flow.is_break() {
-                return Ok(0);
-            }
-            let damaged = each_call(conn, version, query, |call| {
-                flow = each(&serde_json::to_value(&call).unwrap_or_default());
-                flow
-            })?;
-            let names = Dictionary::names(conn)?;
-            for fold in folds(conn)?
-                .iter()
-                .filter(|fold| query.is_in(fold.place.at))
-            {
-                if flow.is_break() {
-                    break;
-                }
-                flow = each(&fold.to_json(&names));
-            }
-            Ok(damaged)
-        };
-        self.each_file(&Query::default(), false, read, |more| damaged += more)?;
+        let damaged = self.walk_files(&Query::default(), dump, |line| each(&line))?;
         Ok(damaged + self.lost_frames())
     }
 
@@ -288,20 +258,12 @@ impl Reader {
         &self,
         query: &Query,
         fingerprint: Option<&str>,
-        mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
+        each: impl FnMut(LedgerCall) -> ControlFlow<()>,
     ) -> Result<u64, LedgerError> {
-        let (mut damaged, mut flow) = (0, ControlFlow::Continue(()));
-        let read = |conn: &Connection, _: i64, query: &Query| {
-            if flow.is_break() {
-                return Ok(0);
-            }
-            each_failed(conn, query, fingerprint, |call| {
-                flow = each(call);
-                flow
-            })
+        let walk = |conn: &Connection, _: i64, query: &Query, each: &mut Each<'_, LedgerCall>| {
+            each_failed(conn, query, fingerprint, each)
         };
-        self.each_file(query, false, read, |more| damaged += more)?;
-        Ok(damaged)
+        self.walk_files(query, walk, each)
     }
 
     /// When the call with the highest id was opened, of those that are over and not archived: ids begin with the time, so it

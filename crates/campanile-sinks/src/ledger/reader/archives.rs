@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeSet, btree_map::Entry},
     fs::File,
     hash::{BuildHasher, RandomState},
+    ops::ControlFlow,
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -68,15 +69,56 @@ pub(crate) fn horizon(archives: &[Archive]) -> i64 {
     archives.last().map_or(i64::MIN, |archive| archive.until)
 }
 
+/// Takes what is found; to be asked no more once it breaks.
+pub(super) type Each<'a, T> = dyn FnMut(T) -> ControlFlow<()> + 'a;
+
 impl Reader {
-    /// Asks the ledger, and each archive that may have something to say, in the order of time; with `sums`, the ledger
-    /// in place of an archive of which it has the sums.
+    /// Asks the ledger, and each archive that may have something to say; with `sums`, the ledger in place of an archive of
+    /// which it has the sums.
     pub(super) fn each_file<T>(
         &self,
         query: &Query,
         sums: bool,
-        mut read: impl FnMut(&Connection, i64, &Query) -> rusqlite::Result<T>,
+        read: impl FnMut(&Connection, i64, &Query) -> rusqlite::Result<T>,
         mut add: impl FnMut(T),
+    ) -> Result<(), LedgerError> {
+        self.files(query, sums, read, |more| {
+            add(more);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Has `walk` hand what it finds in each of these files to `each`, until that breaks: what comes after is not opened.
+    /// Returns how many rows were damaged.
+    pub(super) fn walk_files<T>(
+        &self,
+        query: &Query,
+        walk: impl Fn(&Connection, i64, &Query, &mut Each<'_, T>) -> rusqlite::Result<u64>,
+        mut each: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<u64, LedgerError> {
+        let mut damaged = 0;
+        let read = |conn: &Connection, version: i64, query: &Query| {
+            let mut flow = ControlFlow::Continue(());
+            let found = walk(conn, version, query, &mut |one| {
+                flow = each(one);
+                flow
+            })?;
+            Ok((found, flow))
+        };
+        self.files(query, false, read, |(found, flow)| {
+            damaged += found;
+            flow
+        })?;
+        Ok(damaged)
+    }
+
+    /// One file after the other, in the order of time, until `add` breaks.
+    fn files<T>(
+        &self,
+        query: &Query,
+        sums: bool,
+        mut read: impl FnMut(&Connection, i64, &Query) -> rusqlite::Result<T>,
+        mut add: impl FnMut(T) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
         let view = self.sql(self.conn.unchecked_transaction())?;
         let version = self.sql(version_of(&view))?;
@@ -93,13 +135,16 @@ impl Reader {
             let answers = sums
                 && within.is_of_hours()
                 && self.sql(Plan::of(&view, version, &within))?.is_summed();
-            add(match answers {
+            let found = match answers {
                 true => self.sql(read(&view, version, &within))?,
                 false => self.ask(archive, |conn, version| read(conn, version, query))?,
-            });
+            };
+            if add(found).is_break() {
+                return Ok(());
+            }
         }
         let here = query.above(horizon(&list));
-        add(self.sql(read(&view, version, &here))?);
+        let _ = add(self.sql(read(&view, version, &here))?);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Calls with all that is known of them.
 
 use super::{
+    archives::Each,
     query::{Filter, Query},
     report::wasted_by,
     scan::{Damage, RawCall, RawPart, look_up},
@@ -135,7 +136,7 @@ pub(super) fn each_call(
     conn: &Connection,
     version: i64,
     query: &Query,
-    mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
+    each: &mut Each<'_, LedgerCall>,
 ) -> rusqlite::Result<u64> {
     let names = Dictionary::names(conn)?;
     let Some(filter) = Filter::of(conn, query, &names)? else {

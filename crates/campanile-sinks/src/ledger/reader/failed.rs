@@ -1,6 +1,7 @@
 //! Failed calls, one by one, and other short looks.
 
 use super::{
+    archives::Each,
     call::{LedgerCall, detail},
     query::{Filter, Query},
     scan::{Damage, look_up},
@@ -17,7 +18,7 @@ pub(super) fn each_failed(
     conn: &Connection,
     query: &Query,
     fingerprint: Option<&str>,
-    mut each: impl FnMut(LedgerCall) -> ControlFlow<()>,
+    each: &mut Each<'_, LedgerCall>,
 ) -> rusqlite::Result<u64> {
     let names = Dictionary::names(conn)?;
     let wanted = match fingerprint.map(|fingerprint| names.id(fingerprint)) {

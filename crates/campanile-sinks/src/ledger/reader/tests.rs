@@ -188,7 +188,7 @@ fn assert_same(path: &Path, query: &Query) {
             let times = latency::Draft::read(conn, version, query)?.end(query);
             let sessions = session_rows(conn, version, query)?.end();
             let mut calls = Vec::new();
-            each_call(conn, version, query, |call| {
+            each_call(conn, version, query, &mut |call| {
                 calls.push(serde_json::to_string(&call).unwrap());
                 ControlFlow::Continue(())
             })?;
