@@ -84,7 +84,7 @@ const TRACED: u32 = 300;
 /// time is asked of the system.
 fn watched_calls(monitor: &Monitor) {
     for _ in 0..4 {
-        calls(monitor, 2 * TRACED, || {});
+        calls(monitor, 20 * TRACED, || {});
         monitor.seal();
     }
     let _ = std::fs::metadata(BEGIN);
