@@ -76,9 +76,10 @@ pub(crate) fn spelled(text: &Text<'_>, at: usize) -> Option<Cue> {
         [letter] => Some(letter.to_ascii_lowercase()),
         _ => None,
     };
+    let last = letter(at)?;
     let first = at.checked_sub(2)?;
     let joined = matches!(text.gap(first), b" " | b".") && text.gap(first) == text.gap(at - 1);
-    let letters = [letter(first)?, letter(at - 1)?, letter(at)?];
+    let letters = [letter(first)?, letter(at - 1)?, last];
     match &letters {
         _ if !joined => None,
         b"cvc" | b"cvv" | b"cvn" | b"csc" | b"pin" | b"otp" => Some(Cue::Code),

@@ -106,13 +106,16 @@ pub(crate) fn skip_fillers(text: &Text<'_>, at: usize) -> (usize, bool) {
 }
 
 fn aside_at(text: &Text<'_>, at: usize) -> Option<usize> {
-    let said = |words: &&&[&str]| {
-        (words.iter().enumerate()).all(|(place, word)| text.is(at + place, word))
-    };
-    let first = text.word(at).first()?.to_ascii_lowercase();
-    if !b"abcdefghijlmnoprstuwy".contains(&first) {
+    // Most tokens here are digits, and of the words for them only `one` begins an aside: `one moment`.
+    let token = text.tokens.get(at)?;
+    if token.is_number() && !(token.value == 1 && text.bits(at + 1) & mean::SPOKEN == 0) {
         return None;
     }
+    let first = text.word(at).first()?.to_ascii_lowercase();
+    let said = |words: &&&[&str]| {
+        words[0].as_bytes()[0] == first
+            && (words.iter().enumerate()).all(|(place, word)| text.is(at + place, word))
+    };
     let known = || ASIDES.iter().find(said).map(|words| words.len());
     pause(text, at).or_else(known)
 }

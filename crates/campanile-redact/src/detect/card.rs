@@ -39,9 +39,11 @@ pub(super) fn written(scan: &mut Scan<'_>, run: &Run) -> Option<usize> {
 pub(super) fn listed(scan: &mut Scan<'_>, first: &Run) -> Option<usize> {
     let text = &scan.text;
     let signs = |gap: &[u8]| matches!(gap, b", " | b". " | b"... ");
+    if !signs(text.gap(first.tokens.1)) {
+        return None;
+    }
     let begins = text.gap_before(first.tokens.0).last();
-    if matches!(begins, Some(b'[' | b'(' | b'{' | b'=' | b':')) || !signs(text.gap(first.tokens.1))
-    {
+    if matches!(begins, Some(b'[' | b'(' | b'{' | b'=' | b':')) {
         return None;
     }
     // `48.533455, 11.753823` is a place.

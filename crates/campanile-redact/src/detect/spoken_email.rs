@@ -54,6 +54,10 @@ fn how_written(text: &Text<'_>, end: usize) -> usize {
                 .all(|(word, at)| text.is(at, word))
         })
     };
+    let ends = &["word", "case", "lowercase", "together", "spaces"];
+    if end == 0 || !text.is_any(end - 1, ends) {
+        return 0;
+    }
     WORDS.iter().find(said).map_or(0, |words| words.len())
 }
 

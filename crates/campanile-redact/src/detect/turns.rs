@@ -44,6 +44,8 @@ const POLITE: &[&str] = &[
 const DIGITS: std::ops::RangeInclusive<usize> = 2..=10;
 /// Tokens between two groups at most.
 const BETWEEN: usize = 8;
+/// Groups of one number at least, those that are repeated included.
+const LEAST: usize = 3;
 /// Groups of one number at most, those that are repeated included.
 const GROUPS: usize = 40;
 
@@ -57,7 +59,8 @@ struct Group {
     start: usize,
     end: usize,
     last: usize,
-    digits: Vec<u8>,
+    digits: [u8; *DIGITS.end()],
+    count: usize,
 }
 
 /// Takes the next run. One that does not go on ends the number before.
@@ -68,29 +71,37 @@ pub(super) fn note(scan: &mut Scan<'_>, run: &Run) {
         finish(scan);
     }
     if DIGITS.contains(&run.count) {
+        let mut digits = [0; *DIGITS.end()];
+        digits[..run.count].copy_from_slice(run.digits());
         scan.turns.groups.push(Group {
             start: run.start,
             end: run.end,
             last: run.tokens.1,
-            digits: run.digits().to_vec(),
+            digits,
+            count: run.count,
         });
     }
 }
 
 /// The number is over: all its groups are found, when they are enough for one.
 pub(super) fn finish(scan: &mut Scan<'_>) {
+    if scan.turns.groups.len() < LEAST {
+        return scan.turns.groups.clear();
+    }
     let mut groups = std::mem::take(&mut scan.turns.groups);
     let mut count = 0;
     for (at, group) in groups.iter().enumerate() {
-        let repeated = at > 0 && groups[at - 1].digits == group.digits;
-        count += if repeated { 0 } else { group.digits.len() };
+        let before = at.checked_sub(1).map(|before| &groups[before]);
+        let repeated = before
+            .is_some_and(|before| (before.count, before.digits) == (group.count, group.digits));
+        count += if repeated { 0 } else { group.count };
     }
     let kind = match count {
         10 | 11 => Kind::Phone,
         13..=19 => Kind::Card,
         _ => Kind::Number,
     };
-    if groups.len() >= 3 && count >= 7 {
+    if count >= 7 {
         for group in &groups {
             scan.add(Find::new(group.start, group.end, kind, "said_in_turns"));
         }
