@@ -222,7 +222,7 @@ fn is_of_something_else(text: &Text<'_>, at: usize) -> bool {
             &["the", "my", "your", "this", "that", "our", "his", "her"],
         )
         && text.is_any(at - 2, &["on", "for"])
-        && text.bits(at - 3) & mean::NUMBER != 0;
+        && (text.bits(at - 3) & (mean::NUMBER | mean::BIRTH) != 0 || text.is(at - 3, "date"));
     on || text.is_any(at + 1, HELD_BY)
 }
 

@@ -245,7 +245,7 @@ impl Run {
     /// `0 7 5 4. 22 8, 304`: digits that were said one by one, or as words, go on behind the signs of a sentence.
     fn is_dictated(&self, text: &Text<'_>, next: usize) -> bool {
         let single = |group: &Group| group.length == 1 && group.gap != b',';
-        let alone = self.groups.len() > 3 && self.groups.iter().take(3).all(single);
+        let alone = self.groups.len() > 2 && self.groups.iter().take(3).all(single);
         matches!(text.gap(next - 1), b", " | b". " | b"... ")
             && text.tokens[next].len() <= 6
             && (self.spoken > 2 || alone)
@@ -268,7 +268,10 @@ impl Run {
             && self.longest < 5
             && text.gap(next - 1) == b" "
             && text.tokens[at].len() < 5;
-        text.tokens[at].is_digits() && self.spoken == 0 && text.is(next, "and") && !dictated
+        // `919 and 555 oh one …`: an area and an exchange.
+        let area = self.count <= 4 && text.bits(at + 1) & mean::SPOKEN != 0;
+        let alone = text.tokens[at].is_digits() && self.spoken == 0;
+        alone && text.is(next, "and") && !dictated && !area
     }
 
     /// `030/81883530`: an area and a number.
@@ -297,10 +300,15 @@ impl Run {
             || text.bits(at) & (mean::SPOKEN | mean::REPEAT) != 0;
         let (behind, _) = skip_fillers(text, at + 1);
         let number = |token: &Token| token.is_number() || token.has(mean::REPEAT | mean::MAGNITUDE);
+        let added = if text.tokens[at].is_digits() {
+            text.tokens[at].len()
+        } else {
+            1
+        };
         let more = text.tokens.get(behind).is_none_or(number)
             || self.count >= 7 && takes_back(text, next, at) && !text.is(at + 1, "more")
             || text.bits(at) & mean::REPEAT != 0
-            || matches!(self.count + 1, 9 | 10 | 14..=16 | 19)
+            || matches!(self.count + added, 9 | 10 | 14..=16 | 19)
             || self.count == 10 && self.digits[0] == 1;
         said && more && (next - 1..at).all(near)
     }

@@ -1,7 +1,7 @@
 //! What people say between digits, and how they spell letters.
 
 use crate::lexicon::mean;
-use crate::token::{Text, is_space};
+use crate::token::{Text, Token, is_space};
 
 /// Said between two numbers that belong together, beside the fillers of the lexicon. Longer phrases first.
 const ASIDES: &[&[&str]] = &[
@@ -204,7 +204,17 @@ pub(crate) fn letter(text: &Text<'_>, at: usize) -> Option<(u8, usize)> {
         && text.bits(behind) & mean::SPOKEN == 0
         && text.word(behind)[0].eq_ignore_ascii_case(&first)
         && (at..behind).all(|at| is_space(text.gap(at)));
-    Some((first, if explains { behind } else { at }))
+    // `x as in x-ray`
+    let hyphen = text.word(behind).eq_ignore_ascii_case(&[first])
+        && text.gap(behind) == b"-"
+        && text.tokens.get(behind + 1).is_some_and(Token::is_word)
+        && (at..behind).all(|at| is_space(text.gap(at)));
+    let last = match () {
+        () if hyphen => behind + 1,
+        () if explains => behind,
+        () => at,
+    };
+    Some((first, last))
 }
 
 /// Whether token `at` is a letter with a word that explains it, and so no zero: `o as in oscar`.
@@ -223,6 +233,7 @@ mod tests {
         assert_eq!(said("b two"), Some((b'b', 0)));
         assert_eq!(said("Bravo two"), Some((b'b', 0)));
         assert_eq!(said("d as in dog"), Some((b'd', 3)));
+        assert_eq!(said("x as in x-ray"), Some((b'x', 4)));
         assert_eq!(said("m for mary"), Some((b'm', 2)));
         assert_eq!(said("m for two"), Some((b'm', 0)));
         assert_eq!(said("dog"), None);

@@ -190,5 +190,60 @@ fn hosts_of_mail_are_heard_without_their_dot() {
             "it's jo dot fox at hotmail com please",
             "it's [EMAIL] please",
         ),
+        (
+            "my email is a foxley at blue pine dot co dot uk",
+            "my email is [EMAIL]",
+        ),
+        (
+            "it's joannefoxley at blue pine dot co dot uk",
+            "it's [EMAIL]",
+        ),
+        (
+            "look for it at blue pine dot com",
+            "look for it at blue pine dot com",
+        ),
+        (
+            "it is rewritten at any point in time",
+            "it is rewritten at any point in time",
+        ),
+    ]);
+}
+
+#[test]
+fn groups_belong_together_whatever_stands_between() {
+    assert_masked(&[
+        (
+            "Caller: 4 1 1 1... 1111... 1111, okay, 1111. Thanks.",
+            "Caller: [CARD]. Thanks.",
+        ),
+        (
+            "My social security number is 5 3 6. 90. 4399.",
+            "My social security number is [SSN].",
+        ),
+        (
+            "my work phone is 212 and 555 oh one two two",
+            "my work phone is [PHONE]",
+        ),
+        (
+            "social is 536 and 90 four three nine eight",
+            "social is [SSN]",
+        ),
+        (
+            "card 4111 and uh 111111 one double one one one one",
+            "card [CARD]",
+        ),
+        ("between 200 and 300 people", "between 200 and 300 people"),
+        (
+            "Credit Union, I tried 0044 7911 123456 twice",
+            "Credit Union, I tried [PHONE] twice",
+        ),
+        (
+            "the driver license is x as in x-ray three eight... twenty five, um, two zero",
+            "the driver license is [LICENCE]",
+        ),
+        (
+            "License: curl\n\nFiles: lib/a.c lib/b77.c",
+            "License: curl\n\nFiles: lib/a.c lib/b77.c",
+        ),
     ]);
 }

@@ -124,6 +124,8 @@ pub(super) fn misheard(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Fin
     let near = candidate.is(Cue::Card)
         || matches!(run.count, 14..=16 | 19) && is_digit_by_digit(run)
         || candidate.cue.is_none() && cue::card_behind(text, run.tokens.1);
+    // Dialled from abroad.
+    let near = near && !(run.count < 16 && run.digits().starts_with(&[0, 0]));
     (near && LENGTHS.contains(&run.count)).then(|| candidate.find(Kind::Card, "misheard_card"))
 }
 

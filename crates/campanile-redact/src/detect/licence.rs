@@ -26,7 +26,11 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     while let Some((end, length)) = piece(text, next) {
         let joined = (first + 1..=next).rev().take(4).all(|at| {
             let gap = text.gap(at - 1);
-            matches!(gap, b"-" | b", ") || is_space(gap)
+            is_space(gap)
+                || gap == b"-"
+                || gap.len() <= 4
+                    && gap.contains(&b' ')
+                    && gap.iter().all(|byte| b" -,.".contains(byte))
         });
         if !joined || size > LONGEST {
             break;

@@ -85,7 +85,10 @@ fn around(scan: &mut Scan<'_>, end: usize, first: usize, sign: bool) {
     let named = names(text, local);
     let odd = named < end - 1 || token.is_mixed() || token.len() == 1;
     let near = near(text, local);
-    let told = sign || odd || near;
+    // `it's joannedoe at blue fox dot com`
+    let own =
+        token.bits == 0 && token.len() > 5 && is_told(text, local) && !text.is(local - 1, "be");
+    let told = sign || odd || near || own;
     if host.sure && (host.plain || told) || told && host.plain {
         let start = if host.sure {
             handle(text, named)
@@ -160,7 +163,8 @@ impl Host {
 /// Never the name of a host.
 const NO_HOST: &[&str] = &[
     "the", "a", "an", "this", "that", "it", "all", "my", "your", "his", "her", "our", "their",
-    "which", "what", "one", "least", "last", "first", "once",
+    "which", "any", "some", "every", "each", "no", "these", "those", "what", "one", "least",
+    "last", "first", "once",
 ];
 
 /// The last token of the first label, and whether it is one word: `example`, `g mail`, `t dash online`, `my company`.
@@ -329,13 +333,18 @@ fn part(text: &Text<'_>, behind: usize) -> Option<usize> {
     }
 }
 
+/// Whether what somebody tells begins at token `at`.
+fn is_told(text: &Text<'_>, at: usize) -> bool {
+    at > 0 && text.is_any(at - 1, &["is", "s", "its", "be", "to", "copy"])
+}
+
 /// A single letter that is no word of its own.
 fn is_initial(text: &Text<'_>, at: usize) -> bool {
     text.tokens[at].is_word()
         && text.tokens[at].len() == 1
         && is_space(text.gap(at))
         && text.gap_before(at) != b"'"
-        && !text.is_any(at, &["a", "i", "o"])
+        && (!text.is_any(at, &["a", "i", "o"]) || text.is(at, "a") && is_told(text, at))
 }
 
 /// Where a spelled letter begins that ends before token `behind`.
