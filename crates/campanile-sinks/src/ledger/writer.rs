@@ -110,13 +110,15 @@ impl Writer {
                 continue;
             }
             let sleeps = idle_since.elapsed() >= IDLE && !self.unsynced;
-            let now = self.clock.now().micros();
-            if sleeps && self.run.is_due(now) {
-                // Not under the lock: it is IO.
-                drop(buffer);
-                self.run.beat(now);
-                buffer = self.shared.lock();
-                continue;
+            if sleeps {
+                let now = self.clock.now().micros();
+                if self.run.is_due(now) {
+                    // Not under the lock: it is IO.
+                    drop(buffer);
+                    self.run.beat(now);
+                    buffer = self.shared.lock();
+                    continue;
+                }
             }
             buffer.asleep = sleeps;
             buffer = self.shared.wait(buffer, if sleeps { SIGN } else { LOOK });
