@@ -29,6 +29,7 @@
 
 use crate::carry::{Call, Carries, Sending, Upload};
 use crate::contain::{contained, counted};
+use crate::errors::traced;
 use crate::follow::{End, Follow, Observe, Probe};
 use crate::reply::Reply;
 use crate::scope::{Scope, Unattributed};
@@ -328,7 +329,7 @@ impl OutcomeProbe {
     fn look(&mut self, record: &Record, facts: &(impl Facts + ?Sized)) {
         if self.failure.is_none() {
             let failure = counted(record, || facts.failure()).flatten();
-            self.failure = failure.map(Box::new);
+            self.failure = failure.map(|failure| Box::new(traced(record, failure)));
         }
     }
 }

@@ -91,6 +91,16 @@ where
     }
 }
 
+/// With where it was caught, which is here, if backtraces were asked for.
+#[cold]
+pub(crate) fn traced(record: &Record, mut failure: Failure) -> Failure {
+    if failure.backtrace.is_none() && record.intake().backtraces() {
+        let here = std::backtrace::Backtrace::force_capture();
+        failure.backtrace = Some(Content::new(here.to_string()));
+    }
+    failure
+}
+
 /// The probe of [`ErrorLayer`].
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorProbe<C, B>(ErrorLayer<C, B>);
@@ -106,16 +116,13 @@ where
         if record.is_draining() {
             return;
         }
-        let mut failure = match end {
+        let failure = match end {
             End::Failed(error) => counted(record, || self.0.errors.classify(error)),
             End::Broke(broken) => counted(record, || self.0.breaks.classify(broken)),
             _ => return,
         }
         .unwrap_or_else(|| Failure::new(FailureKind::Unknown));
-        if failure.backtrace.is_none() && record.intake().backtraces() {
-            let here = std::backtrace::Backtrace::force_capture();
-            failure.backtrace = Some(Content::new(here.to_string()));
-        }
+        let failure = traced(record, failure);
         match record.attempt_number() {
             Some(_) => record.attempt(|attempt| attempt.failure = Some(failure)),
             None => record.draft(|draft| draft.failure = Some(failure)),

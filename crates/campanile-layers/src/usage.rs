@@ -38,6 +38,7 @@
 
 use crate::carry::Carries;
 use crate::contain::counted;
+use crate::errors::traced;
 use crate::follow::{End, Follow, Observe, Probe};
 use crate::reply::Reply;
 use campanile_core::{
@@ -175,7 +176,8 @@ where
 {
     fn replied(&mut self, record: &Record, head: &R::Head) {
         counted(record, || Self::note_served(record, head));
-        self.failure = counted(record, || head.failure()).flatten().map(Box::new);
+        let failure = counted(record, || head.failure()).flatten();
+        self.failure = failure.map(|failure| Box::new(traced(record, failure)));
         if self.failure.as_ref().is_some_and(|failure| failure.refused) {
             // Refused before anything was made: what was asked for is not billed.
             self.live.tally.clear_estimates();
@@ -194,7 +196,7 @@ where
                 && let Some(failure) = item.failure()
                 && !record.is_draining()
             {
-                self.failure = Some(Box::new(failure));
+                self.failure = Some(Box::new(traced(record, failure)));
             }
             if item.moment() == Moment::UtteranceEnd {
                 self.note_open(record);

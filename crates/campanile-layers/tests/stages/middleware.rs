@@ -403,6 +403,28 @@ async fn an_item_can_fail_its_call() {
     });
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_item_that_fails_its_call_says_where_it_was_caught_if_asked() {
+    for wanted in [false, true] {
+        let intake = intake();
+        intake.set_backtraces(wanted);
+        let stack = ServiceBuilder::new()
+            .layer(CallLayer::new("tts", &intake))
+            .layer(UsageLayer::new())
+            .layer(client::unary())
+            .service(service_fn(async |_: Ask| Ok::<_, Trouble>(Refusal)));
+
+        stack.oneshot(Ask).await.unwrap();
+
+        only(&intake).draft(|draft| {
+            for failure in [&draft.failure, &draft.attempts[0].failure] {
+                let trace = &failure.as_ref().unwrap().backtrace;
+                assert_eq!(trace.is_some(), wanted);
+            }
+        });
+    }
+}
+
 /// The end of an utterance.
 #[derive(Clone)]
 struct Stop;
