@@ -4,7 +4,7 @@ use super::evidence::{Called, Evidence, Ledgered};
 use super::verdict::Line;
 use crate::journal::Outcome as Seen;
 use campanile::Outcome;
-use campanile::sinks::ledger::LedgerCall;
+use campanile::sinks::ledger::{FailureGroup, LedgerCall};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// A call of the journal with the call of the ledger that it is.
@@ -175,6 +175,7 @@ pub(crate) fn errors(evidence: &Evidence) -> Line {
             .entry(failure.fingerprint.clone())
             .or_default() += 1;
     }
+    captured.traces(ledger);
     let groups = ledger.errors.iter();
     captured.groups(groups.map(|group| (group.fingerprint.as_str(), group.count)));
     let numbers = format!(
@@ -189,6 +190,15 @@ pub(crate) fn errors(evidence: &Evidence) -> Line {
             .len()
     );
     Line::new(name, numbers, captured.broken)
+}
+
+/// Whether a group says where its first failure was caught: some frames, of two lines each.
+pub(crate) fn is_traced(group: &FailureGroup) -> bool {
+    let lines = group
+        .backtrace
+        .as_deref()
+        .map(|trace| trace.lines().count());
+    lines.is_some_and(|lines| lines > 2)
 }
 
 #[derive(Default)]
@@ -293,6 +303,18 @@ impl Captured {
             .entry((called.stage.clone(), word))
             .or_default()
             .insert(print);
+    }
+
+    /// The configuration promises a trace for each kind of failure.
+    fn traces(&mut self, ledger: &Ledgered) {
+        let traceless = ledger.errors.iter().filter(|group| !is_traced(group));
+        self.broken.extend(traceless.map(|group| {
+            format!(
+                "{} of {}: no trace says where it was caught",
+                group.kind,
+                group.stages.join(", ")
+            )
+        }));
     }
 
     /// One fingerprint for each kind of trouble, one kind of trouble for each fingerprint, and groups that count the same calls.
