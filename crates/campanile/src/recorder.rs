@@ -17,8 +17,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often open calls are checkpointed.
+/// How often an open call is checkpointed: whenever it is another whole second old.
 const CHECKPOINT_EVERY: Span = Span(1_000_000_000);
+/// How often open calls are looked at for that: a checkpoint comes so much later at most.
+const LOOK_EVERY: Span = Span(100_000_000);
+/// How often sinks are told how all of them stand.
+const TELL_EVERY: Span = Span(1_000_000_000);
 /// How many models without a price are told.
 const MAX_UNPRICED: usize = 256;
 /// How long a turn that is over waits for its calls.
@@ -40,7 +44,10 @@ struct State {
     checkpoints: HashMap<(CallId, u32), Usage>,
     revision: u32,
     late_revision: u32,
-    last_checkpoint: Tick,
+    /// When open calls were looked at.
+    looked: Tick,
+    /// When sinks were told how all of them stand.
+    told: Tick,
     /// Turns that are over, and wait for calls of theirs.
     turns: Vec<(Turn, Tick)>,
     summary: Summary,
@@ -66,7 +73,8 @@ impl Recorder {
             checkpoints: HashMap::new(),
             revision: 1,
             late_revision: CALL_REV + 1,
-            last_checkpoint: now,
+            looked: now,
+            told: now,
             turns: Vec::new(),
             summary,
             own,
@@ -89,9 +97,11 @@ impl Recorder {
         let now = self.intake.clock().tick();
         self.seal_handed(&mut state);
         self.seal_turns(&mut state, now, false);
-        if now.since(state.last_checkpoint) >= CHECKPOINT_EVERY {
-            state.last_checkpoint = now;
+        if now.since(state.looked) >= LOOK_EVERY {
             self.checkpoint_open_calls(&mut state, now);
+        }
+        if now.since(state.told) >= TELL_EVERY {
+            state.told = now;
             self.tell_losses();
             self.outlets.tell();
         }
@@ -294,9 +304,12 @@ impl Recorder {
         }
     }
 
+    /// Those that have become another whole second old since the last look.
     fn checkpoint_open_calls(&self, state: &mut State, now: Tick) {
+        let before = std::mem::replace(&mut state.looked, now);
         for record in self.intake.open_calls() {
-            if now.since(record.opened()) >= CHECKPOINT_EVERY {
+            let seconds = |at: Tick| at.since(record.opened()).0 / CHECKPOINT_EVERY.0;
+            if seconds(now) > seconds(before) {
                 self.checkpoint(state, &record);
             }
         }

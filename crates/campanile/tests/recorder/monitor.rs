@@ -238,6 +238,23 @@ async fn an_open_call_is_checkpointed_each_second_if_it_moved() {
 }
 
 #[tokio::test]
+async fn a_call_is_checkpointed_when_it_is_a_second_old_whenever_it_was_opened() {
+    let bench = bench(|builder| builder.prices(dollar));
+    bench.hand.moves(Duration::from_millis(900));
+    bench.monitor.seal();
+    let mut reply = stage(&bench.monitor, endless)
+        .oneshot(Ask(None))
+        .await
+        .unwrap();
+    reply.next().await.unwrap().unwrap();
+
+    bench.hand.moves(Duration::from_millis(200));
+    assert!(bench.of("usage").is_empty(), "it is 200 ms old");
+    bench.hand.moves(Duration::from_millis(900));
+    assert_eq!(bench.of("usage").len(), 1, "it is 1,100 ms old");
+}
+
+#[tokio::test]
 async fn usage_that_comes_after_the_end_amends_the_call() {
     let bench = bench(|builder| builder.prices(dollar));
     let stage = ServiceBuilder::new()
