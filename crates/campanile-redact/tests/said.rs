@@ -180,6 +180,40 @@ fn digits_are_said_in_many_ways() {
 }
 
 #[test]
+fn who_is_not_sure_of_a_password_says_it_all_the_same() {
+    assert_masked(&[
+        (
+            "it asks for a password i believe it's copperlantern07",
+            "it asks for a password i believe it's [PASSWORD]",
+        ),
+        (
+            "the password i'm pretty sure it's raven nickel four nine",
+            "the password i'm pretty sure it's [PASSWORD]",
+        ),
+        (
+            "which password? I think it's Maple-44x",
+            "which password? I think it's [PASSWORD]",
+        ),
+        (
+            "the password for the portal, uh hold on, it's willow tango five two",
+            "the password for the portal, uh hold on, it's [PASSWORD]",
+        ),
+        (
+            "i forgot my password i think it's been two days",
+            "i forgot my password i think it's been two days",
+        ),
+        (
+            "a password i think it's ten characters",
+            "a password i think it's ten characters",
+        ),
+        (
+            "the password, which is 16-byte long, it's for user12345",
+            "the password, which is 16-byte long, it's for user12345",
+        ),
+    ]);
+}
+
+#[test]
 fn hosts_of_mail_are_heard_without_their_dot() {
     assert_masked(&[
         (

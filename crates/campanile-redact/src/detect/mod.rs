@@ -21,6 +21,7 @@ mod person;
 mod phone;
 mod social;
 mod spoken_email;
+mod spoken_password;
 mod told;
 mod turns;
 mod url;

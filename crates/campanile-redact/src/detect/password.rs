@@ -1,10 +1,10 @@
 //! Passwords: a value behind `password`, `pwd`, `passphrase`.
 
+use super::spoken_password::{believed, said};
 use super::{Scan, key};
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
-use crate::speech::{is_explained, letter};
 use crate::tag::Tag;
 use crate::token::{Text, is_space};
 
@@ -253,6 +253,11 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     let apart =
         text.is(at, "pass") && text.is_any(at + 1, &["phrase", "word"]) && text.gap(at) == b" ";
     let at = at + usize::from(apart);
+    // `one time password`: a code.
+    let once = at > 0 && text.is(at - 1, "time");
+    if let Some(value) = believed(text, at).filter(|_| !once) {
+        return said(text, value).or_else(|| lone(text, value, true));
+    }
     let mut next = at + 1;
     let gap = text.gap(at);
     // `password's`
@@ -295,8 +300,6 @@ fn told(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
         }
     }
     let after_verb = next > at + 1;
-    // `one time password`: a code.
-    let once = at > 0 && text.is(at - 1, "time");
     let unsaid = |(start, end): &(usize, usize)| {
         let words = text.token_from(*start)..text.token_from(*end);
         !text.tokens[next].is_number() && words.len() >= 2
@@ -341,97 +344,9 @@ fn lone(text: &Text<'_>, next: usize, after_verb: bool) -> Option<(usize, usize)
 }
 
 /// What may stand between a password and the verb behind which its value comes.
-const BEFORE_VERB: &[&str] = &[
+pub(super) const BEFORE_VERB: &[&str] = &[
     "for", "of", "to", "on", "at", "i", "we", "they", "you", "he", "she", "that", "which",
 ];
-
-/// What somebody says of how a password is written.
-const SHIFTS: &[&str] = &[
-    "capital",
-    "uppercase",
-    "lowercase",
-    "upper",
-    "lower",
-    "case",
-    "big",
-    "small",
-    "caps",
-    "cap",
-];
-const SIGNS: &[&str] = &[
-    "exclamation",
-    "bang",
-    "hash",
-    "hashtag",
-    "dollar",
-    "percent",
-    "ampersand",
-    "asterisk",
-    "star",
-    "underscore",
-    "dash",
-    "hyphen",
-    "dot",
-    "period",
-    "slash",
-    "plus",
-    "equals",
-];
-/// Tokens of a spoken password at most.
-const SAID: usize = 60;
-
-/// `raven glacier eighty three`, `t r e e five`, `capital r as in romeo …`: words that are no sentence, letters, numbers, signs.
-fn said(text: &Text<'_>, first: usize) -> Option<(usize, usize)> {
-    let (mut next, mut last) = (first, first);
-    let (mut words, mut letters, mut numbers, mut signs, mut shifts) = (0, 0, 0, 0, 0);
-    while next < first + SAID && (next == first || is_space(text.gap(next - 1))) {
-        let token = text.tokens.get(next)?.to_owned();
-        let mut end = next;
-        if text.is_any(next, SHIFTS) {
-            shifts += 1;
-        } else if text.is_any(next, SIGNS) && next > first {
-            signs += 1;
-            end += usize::from(text.is_any(next + 1, &["mark", "point", "sign"]));
-        } else if (token.is_number() || token.has(mean::REPEAT)) && !is_explained(text, next) {
-            numbers += 1;
-        } else if let Some((_, explained)) =
-            letter(text, next).filter(|(_, end)| is_spelled(text, next, *end))
-        {
-            (letters, end) = (letters + 1, explained);
-        } else if token.is_word()
-            && !token.has(mean::PLAIN)
-            && words < 4
-            && !text.gap(next).starts_with(b"'")
-        {
-            words += 1;
-        } else {
-            break;
-        }
-        // `all lowercase` belongs to the sentence.
-        if !text.is_any(next, SHIFTS) {
-            last = end;
-        }
-        next = end + 1;
-        if next >= text.tokens.len() {
-            break;
-        }
-    }
-    let figures = numbers >= 4 && words + letters == 0;
-    let mixed = words + shifts > 0 && words + letters > 0 && numbers + signs > 0;
-    let spelled = letters > 0 && letters + numbers >= 4;
-    (mixed || spelled || figures).then(|| (text.tokens[first].start, text.tokens[last].end))
-}
-
-/// `a` and `i` are letters among letters.
-fn is_spelled(text: &Text<'_>, at: usize, end: usize) -> bool {
-    let among = |near: usize| {
-        text.tokens
-            .get(near)
-            .is_some_and(|token| token.len() == 1 || token.is_number())
-            || text.is_any(near, SHIFTS)
-    };
-    end > at || !text.is_any(at, &["a", "i"]) || among(at + 1) || at > 0 && among(at - 1)
-}
 
 /// Whether what stands behind `&`, `;` or `,` is no part of a value: nothing, or the next `name=`.
 fn is_next_pair(rest: &[u8]) -> bool {
