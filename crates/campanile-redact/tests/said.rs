@@ -214,6 +214,48 @@ fn who_is_not_sure_of_a_password_says_it_all_the_same() {
 }
 
 #[test]
+fn addresses_of_hosts_are_heard_by_their_four_numbers() {
+    assert_masked(&[
+        (
+            "the modem says one seven two dot twenty dot one hundred and four dot double five okay",
+            "the modem says [IP] okay",
+        ),
+        (
+            "it answers at ninety eight dot 51 dot uh two oh nine dot seven",
+            "it answers at [IP]",
+        ),
+        (
+            "the dns is nine dot nine dot nine dot nine",
+            "the dns is [IP]",
+        ),
+        (
+            "we run version twenty one dot two hundred dot three dot four",
+            "we run version twenty one dot two hundred dot three dot four",
+        ),
+        (
+            "four dot eight dot one dot two broke it",
+            "four dot eight dot one dot two broke it",
+        ),
+        (
+            "from three point one four to two point seven one eight",
+            "from three point one four to two point seven one eight",
+        ),
+        (
+            "two hundred dot three hundred dot one dot one",
+            "two hundred dot three hundred dot one dot one",
+        ),
+        (
+            "one dot three dot six dot one dot forty one dot two",
+            "one dot three dot six dot one dot forty one dot two",
+        ),
+        (
+            "one two seven dot zero dot zero dot one",
+            "one two seven dot zero dot zero dot one",
+        ),
+    ]);
+}
+
+#[test]
 fn hosts_of_mail_are_heard_without_their_dot() {
     assert_masked(&[
         (

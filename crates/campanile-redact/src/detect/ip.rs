@@ -7,7 +7,8 @@ use crate::find::Find;
 use crate::kind::Kind;
 use crate::token::Text;
 
-const NUMBERED: &[&str] = &[
+/// What has a number with dots in it that is no address.
+pub(super) const NUMBERED: &[&str] = &[
     "version",
     "v",
     "ver",

@@ -21,6 +21,7 @@ mod person;
 mod phone;
 mod social;
 mod spoken_email;
+mod spoken_ip;
 mod spoken_password;
 mod told;
 mod turns;
@@ -178,6 +179,9 @@ impl<'t> Scan<'t> {
         }
         if token.has(mean::LICENCE) {
             licence::find(self, at);
+        }
+        if token.has(mean::LINK) {
+            spoken_ip::find(self, at);
         }
         if token.has(mean::AT) {
             spoken_email::find(self, at);
