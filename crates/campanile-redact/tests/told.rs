@@ -266,3 +266,27 @@ fn names_of_secrets_go_on() {
     let signed = ["whsec", "_", &random, "+b/c=="].concat();
     assert_eq!(redactor.mask(&signed), "[KEY]");
 }
+
+#[test]
+fn a_code_is_neither_the_next_value_nor_an_errors() {
+    assert_masked(&[
+        (
+            r#"charge({"cvv":"417","cents":9250,"zip":"60601"})"#,
+            r#"charge({"cvv":"[CODE]","cents":9250,"zip":"60601"})"#,
+        ),
+        ("pin: 4417 code: 5519", "pin: [CODE] code: [CODE]"),
+        ("the code for unit 12: 4417", "the code for unit 12: [CODE]"),
+        (
+            r#"level=warn msg="call rejected" code=31205"#,
+            r#"level=warn msg="call rejected" code=31205"#,
+        ),
+        (
+            r#"msg="delivery failed" otp=31205"#,
+            r#"msg="delivery failed" otp=[CODE]"#,
+        ),
+        (
+            "verification failed, code=31205",
+            "verification failed, code=[CODE]",
+        ),
+    ]);
+}

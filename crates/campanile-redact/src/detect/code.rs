@@ -55,6 +55,9 @@ pub(super) fn behind_card(scan: &mut Scan<'_>, at: usize) {
 
 pub(super) fn find(text: &Text<'_>, candidate: &Candidate<'_>) -> Option<Find> {
     let run = candidate.run;
+    if is_assigned(text, run) && (is_of_error(text, run) || is_of_another(text, run)) {
+        return None;
+    }
     // Three digits are the code of a card, or of something that fails.
     let least = if is_plain_code(text, run) { 4 } else { 3 };
     let most = if run.corrected { 11 } else { 8 };
@@ -95,6 +98,55 @@ fn is_plain_code(text: &Text<'_>, run: &Run) -> bool {
         text.is_any(near, SECRET)
             || text.bits(near) & mean::CODE != 0 && !text.is_any(near, &["code", "codes"])
             || cue::spelled(text, near) == Some(Cue::Code)
+    })
+}
+
+/// `amount=819`, `"amount":"819"`: a name of its own stands before it.
+fn is_assigned(text: &Text<'_>, run: &Run) -> bool {
+    let gap = text.gap_before(run.tokens.0);
+    gap.len() <= 4 && gap.iter().any(|byte| matches!(byte, b'=' | b':'))
+}
+
+/// `msg="sms failed" … code=21211`: what a program calls its errors, not what somebody was sent.
+fn is_of_error(text: &Text<'_>, run: &Run) -> bool {
+    const ERRORS: &[&str] = &[
+        "error",
+        "err",
+        "errors",
+        "errno",
+        "failed",
+        "fails",
+        "failure",
+        "exception",
+        "rejected",
+        "refused",
+        "undelivered",
+        "unreachable",
+        "disconnected",
+    ];
+    let (first, last) = run.tokens;
+    let named = first > 0 && text.is(first - 1, "code") && run.count <= 5;
+    named
+        && is_plain_code(text, run)
+        && (first.saturating_sub(LINE)..last + LINE).any(|near| text.is_any(near, ERRORS))
+}
+
+/// Tokens around an error's code that may say that it is one.
+const LINE: usize = 16;
+
+/// `"cvc":"828","amount":819`: the code has its value already.
+fn is_of_another(text: &Text<'_>, run: &Run) -> bool {
+    let first = run.tokens.0;
+    let speaks = |at: usize| text.bits(at) & mean::CODE != 0 || cue::spelled(text, at).is_some();
+    let code = (first.saturating_sub(10)..first)
+        .rev()
+        .find(|at| speaks(*at));
+    code.is_some_and(|code| {
+        let sets = text
+            .gap(code)
+            .iter()
+            .any(|byte| matches!(byte, b'=' | b':'));
+        sets && code + 1 < first && text.tokens[code + 1].is_digits()
     })
 }
 
