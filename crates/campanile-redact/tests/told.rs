@@ -290,3 +290,26 @@ fn a_code_is_neither_the_next_value_nor_an_errors() {
         ),
     ]);
 }
+
+#[test]
+fn of_a_tools_credentials_only_the_key_is_secret() {
+    let key = format!("gh{}_{}", "s", "Zk9aB3xQ".repeat(5));
+    assert_masked(&[
+        (
+            &format!("pull https://x-access-token:{key}@code.example/a.git"),
+            "pull https://x-access-token:[KEY]@code.example/a.git",
+        ),
+        (
+            &format!("pull https://oauth2:{key}@code.example/a.git"),
+            "pull https://oauth2:[KEY]@code.example/a.git",
+        ),
+        (
+            &format!("pull https://jo:{key}@code.example/a.git"),
+            "pull https://[CREDENTIALS]@code.example/a.git",
+        ),
+        (
+            "pull https://git:velvet-44@code.example/a.git",
+            "pull https://[CREDENTIALS]@code.example/a.git",
+        ),
+    ]);
+}

@@ -7,6 +7,16 @@ use crate::find::Find;
 use crate::kind::Kind;
 
 const LIMIT: usize = 1024;
+/// Users that are nobody: tools call themselves so where the password is a key.
+const TOOLS: &[&[u8]] = &[
+    b"x-access-token",
+    b"x-token-auth",
+    b"oauth2",
+    b"gitlab-ci-token",
+    b"git",
+    b"token",
+    b"api",
+];
 
 /// `scheme://user:password@` and `scheme://:password@`; a token alone. `colon` is the one of `://`.
 pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
@@ -18,7 +28,11 @@ pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
     let Some(split) = rest[..at].iter().position(|byte| *byte == b':') else {
         return alone(scan, start, start + at);
     };
-    if !is_placeholder(&rest[split + 1..at]) {
+    let password = &rest[split + 1..at];
+    if TOOLS.contains(&&rest[..split]) && key::is_prefixed(password) {
+        let find = Find::new(start + split + 1, start + at, Kind::ApiKey, "url_token");
+        scan.add(find);
+    } else if !is_placeholder(password) {
         scan.add(Find::new(
             start,
             start + at,

@@ -3,7 +3,7 @@
 mod prefix;
 mod shape;
 
-pub(super) use prefix::prefixed;
+pub(super) use prefix::{is_prefixed, prefixed};
 pub(crate) use prefix::words as prefix_words;
 pub(super) use shape::{bot, buried, shaped};
 

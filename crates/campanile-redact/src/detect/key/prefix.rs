@@ -185,6 +185,18 @@ pub(crate) fn words() -> impl Iterator<Item = &'static str> {
     })
 }
 
+/// Whether all of `text` is a key that begins with a known word.
+pub(in crate::detect) fn is_prefixed(text: &[u8]) -> bool {
+    let known = |prefix: &str, least: usize| {
+        let body = text.strip_prefix(prefix.as_bytes());
+        body.is_some_and(|body| body.len() >= least && is_random(body))
+    };
+    let one = text.iter().all(|byte| is_key(*byte) || *byte == b'.');
+    one && PREFIXES
+        .iter()
+        .any(|(prefix, _, least)| known(prefix, *least))
+}
+
 /// A key that begins with a known word, at byte `start`.
 pub(in crate::detect) fn prefixed(scan: &mut Scan<'_>, start: usize) {
     let rest = &scan.text.bytes[start..];
