@@ -313,3 +313,18 @@ fn of_a_tools_credentials_only_the_key_is_secret() {
         ),
     ]);
 }
+
+#[test]
+fn the_name_of_a_variable_behind_another_stays() {
+    let secret = "Zk9aB3xQ".repeat(5);
+    assert_masked(&[
+        (
+            &format!("VOX_API_KEY=voxdev VOX_API_SECRET={secret}"),
+            "VOX_API_KEY=voxdev VOX_API_SECRET=[KEY]",
+        ),
+        (
+            &format!("API_KEY=dev SECRET={secret}"),
+            "API_KEY=dev SECRET=[KEY]",
+        ),
+    ]);
+}

@@ -3,8 +3,8 @@
 mod prefix;
 mod shape;
 
-pub(super) use prefix::{is_prefixed, prefixed};
 pub(crate) use prefix::words as prefix_words;
+pub(super) use prefix::{is_prefixed, prefixed};
 pub(super) use shape::{bot, buried, shaped};
 
 use super::Scan;
@@ -170,13 +170,16 @@ pub(super) fn paired(text: &Text<'_>, at: usize) -> Option<usize> {
     None
 }
 
-/// Where the value of the last of `a=b=c` begins; `=` at the end is part of it.
+/// Where the value of the last of `a=b=c`, `A_B=c` begins; `=` at the end is part of it.
 fn last_name(value: &[u8]) -> usize {
     let named = |name: &[u8]| {
-        name.len() <= 40
-            && name
-                .iter()
-                .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_'))
+        let small = |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_');
+        let capital =
+            |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+        let variable = name.first().is_some_and(u8::is_ascii_uppercase)
+            && name.iter().all(capital)
+            && (name.contains(&b'_') || !name.iter().any(u8::is_ascii_digit));
+        name.len() <= 40 && (name.iter().all(small) || variable)
     };
     let mut from = 0;
     while let Some(at) = value[from..].iter().take(41).position(|byte| *byte == b'=') {
