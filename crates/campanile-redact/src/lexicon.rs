@@ -120,7 +120,7 @@ const GROUPS: &[(u32, &str)] = &[
     (PLAIN, include_str!("words/plain.txt")),
     (
         TITLE,
-        "mr mrs ms miss dr doctor prof professor sir madam mister frau herr",
+        "mr mrs ms miss dr doctor prof professor sir madam mister missus frau herr",
     ),
     (
         KIN,
@@ -133,7 +133,7 @@ const GROUPS: &[(u32, &str)] = &[
         NAME,
         "name named this thanks i im customer from caller with under dear agent hello hi user patient contact client speaking \
          called user_name fullname firstname lastname surname hey met ask tell thank by starring directed player commenter heard \
-         sincerely regards spelled spelt speak talk",
+         sincerely regards spelled spelt speak talk holder cardholder beneficiary payee belongs ship deliver send mail",
     ),
     (AT, "at"),
 ];

@@ -2,6 +2,7 @@
 
 mod account;
 mod address;
+mod asked;
 mod birth;
 mod card;
 mod code;

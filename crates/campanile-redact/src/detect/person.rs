@@ -2,7 +2,7 @@
 //!
 //! Lists of names alone do not find people in transcripts, and mask `will`, `mark` and `may`: cues do the work.
 
-use super::Scan;
+use super::{Scan, asked};
 use crate::find::Find;
 use crate::kind::Kind;
 use crate::lexicon::mean;
@@ -13,7 +13,7 @@ const PARTICLES: &[&str] = &[
     "al", "ter",
 ];
 /// What people say right after a name.
-const CLOSERS: &[&str] = &[
+pub(super) const CLOSERS: &[&str] = &[
     "from", "calling", "speaking", "here", "with", "again", "at", "and", "is", "was", "will",
     "has", "had", "called", "can", "said", "wants", "needs", "would", "also", "i", "we", "how",
     "let", "your", "on", "who", "just", "you", "my", "the", "one", "speak",
@@ -79,7 +79,7 @@ fn add(scan: &mut Scan<'_>, first: usize, last: usize, rule: &'static str) {
     scan.add(Find::new(start, end, Kind::Person, rule));
 }
 
-type Tokens = Option<(usize, usize)>;
+pub(super) type Tokens = Option<(usize, usize)>;
 
 /// `Dr. Saunders`, `mrs jones`
 fn after_title(text: &Text<'_>, at: usize) -> Tokens {
@@ -91,9 +91,38 @@ fn after_title(text: &Text<'_>, at: usize) -> Tokens {
     if is_name_title(text, at + 1) && is_title(text, at) {
         return Some((at + 1, capitals(text, at + 1, 2)));
     }
-    let sure = text.is_any(at, &["mr", "mrs", "ms"]) && is_lower_name(text, at + 1)
-        || text.bits(at + 1) & mean::GIVEN != 0;
+    let spoken = text.is_any(at, &["mr", "mrs", "ms", "mister", "missus"])
+        || text.is_any(at, &["miss", "dr", "doctor", "professor"]) && is_met(text, at);
+    let sure = spoken && is_lower_name(text, at + 1) || text.bits(at + 1) & mean::GIVEN != 0;
     sure.then_some((at + 1, at + 1))
+}
+
+/// `an appointment with miss jones`, no `i'll miss work`, `a dr visit`
+fn is_met(text: &Text<'_>, at: usize) -> bool {
+    const NEVER: &[&str] = &[
+        "appointment",
+        "appointments",
+        "visit",
+        "visits",
+        "note",
+        "notes",
+        "referral",
+        "fees",
+        "bills",
+        "offices",
+        "shopping",
+        "work",
+        "class",
+        "school",
+        "deadlines",
+        "payments",
+    ];
+    let before = at.checked_sub(1);
+    let met = before.is_some_and(|before| {
+        text.is_any(before, &["with", "see", "saw", "from", "by", "hello", "hi"])
+            || text.is(before, "to") && at > 1 && text.bits(at - 2) & mean::NAME != 0
+    });
+    met && text.gap(at) == b" " && !text.is_any(at + 1, NEVER)
 }
 
 /// `my wife sam is …`
@@ -116,7 +145,7 @@ fn after_word(text: &Text<'_>, at: usize) -> Tokens {
     let word = text.word(at).to_ascii_lowercase();
     match &word[..] {
         b"name" | b"named" | b"surname" | b"called" | b"fullname" | b"firstname" | b"lastname" => {
-            after_name(text, at)
+            after_name(text, at).or_else(|| asked::under(text, at))
         }
         b"this" if text.is(at + 1, "is") => introduced(text, at + 2),
         b"thanks" | b"thank" => {
@@ -130,16 +159,24 @@ fn after_word(text: &Text<'_>, at: usize) -> Tokens {
         b"i" if text.is_any(at + 1, &["m", "am"]) => {
             surely(text, at + 2).or_else(|| given(text, at + 2))
         }
-        b"speaking" if text.is_any(at + 1, &["with", "to"]) => {
-            given(text, at + 2).or_else(|| surely(text, at + 2))
-        }
+        b"speaking" if text.is_any(at + 1, &["with", "to"]) => given(text, at + 2)
+            .or_else(|| surely(text, at + 2))
+            .or_else(|| asked::spoken_with(text, at)),
+        b"ask" if text.is(at + 1, "for") => asked::asked_for(text, at),
+        b"holder" | b"cardholder" | b"beneficiary" | b"payee" => asked::holder(text, at),
+        b"belongs" if text.is(at + 1, "to") => given(text, at + 2).or_else(|| surely(text, at + 2)),
+        b"ship" | b"deliver" | b"send" | b"mail" => asked::sent_to(text, at),
+        b"hi" | b"hello" | b"hey" | b"dear" => given(text, at + 1)
+            .or_else(|| surely(text, at + 1))
+            .or_else(|| asked::greeted(text, at)),
         b"spelled" | b"spelt" => spelled(text, at + 1),
         b"speak" | b"talk" if text.is_any(at + 1, &["with", "to"]) => {
             given(text, at + 2).or_else(|| surely(text, at + 2))
         }
         b"from" if matches!(text.gap(at), b" \"" | b": \"") => quoted(text, at + 1),
-        b"im" | b"hi" | b"hello" | b"hey" | b"dear" | b"regards" | b"sincerely" | b"with"
-        | b"ask" | b"tell" => given(text, at + 1).or_else(|| surely(text, at + 1)),
+        b"im" | b"regards" | b"sincerely" | b"with" | b"ask" | b"tell" => {
+            given(text, at + 1).or_else(|| surely(text, at + 1))
+        }
         b"this" => None,
         _ if !text.tokens[at].has(mean::NAME) => None,
         b"from" | b"under" | b"by" | b"heard" | b"met" | b"starring" | b"directed" | b"caller"
@@ -220,7 +257,7 @@ fn closed(text: &Text<'_>, first: usize, most: usize) -> Tokens {
 }
 
 /// A given name of the list, whatever its case, and a word behind it when that can be a name.
-fn given(text: &Text<'_>, at: usize) -> Tokens {
+pub(super) fn given(text: &Text<'_>, at: usize) -> Tokens {
     if text.bits(at) & mean::GIVEN == 0 || !matches!(text.gap_before(at), b" " | b", ") {
         return None;
     }
@@ -239,7 +276,7 @@ fn given(text: &Text<'_>, at: usize) -> Tokens {
 }
 
 /// Two capitalised words, or one that is a given name.
-fn surely(text: &Text<'_>, at: usize) -> Tokens {
+pub(super) fn surely(text: &Text<'_>, at: usize) -> Tokens {
     if !is_name_title(text, at)
         || !matches!(
             text.gap_before(at),
@@ -291,7 +328,7 @@ fn spelled(text: &Text<'_>, first: usize) -> Tokens {
     (last >= first + 2).then_some((first, last))
 }
 
-fn is_lower_name(text: &Text<'_>, at: usize) -> bool {
+pub(super) fn is_lower_name(text: &Text<'_>, at: usize) -> bool {
     const NEVER: u32 = mean::PLAIN
         | mean::SPOKEN
         | mean::REPEAT
@@ -317,7 +354,7 @@ fn is_title(text: &Text<'_>, at: usize) -> bool {
     letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
 }
 
-fn is_name_title(text: &Text<'_>, at: usize) -> bool {
+pub(super) fn is_name_title(text: &Text<'_>, at: usize) -> bool {
     is_title(text, at) && text.bits(at) & (mean::PLAIN | mean::MONTH | mean::TITLE) == 0
 }
 
