@@ -18,8 +18,27 @@ const UNIONS: &[&str] = &[
     "latin", "north", "south", "united",
 ];
 const LINKS: &[&str] = &["in", "new", "of"];
+/// Street words that say little else behind a number and a name.
+const STREETS: &[&str] = &[
+    "street",
+    "avenue",
+    "road",
+    "drive",
+    "lane",
+    "court",
+    "boulevard",
+    "terrace",
+    "mews",
+    "crescent",
+    "parkway",
+];
+/// States whose two letters are a word, too.
+const STATES: &[&str] = &["ME", "OK", "OR", "HI", "IN", "ID", "LA", "PA"];
 /// Tokens of one address at most.
 const LONGEST: usize = 14;
+
+/// How far behind `at` a street word may stand.
+const NEAR: usize = 12;
 
 /// Looks around a street word in a text with capitals.
 pub(super) fn street(scan: &mut Scan<'_>, at: usize) {
@@ -70,13 +89,29 @@ fn rest(text: &Text<'_>, street: usize) -> usize {
         let number = !token.is_word() && (unit || token.is_digits() && token.len() == 5);
         let named = is_capital(text, next)
             && text.byte(token.end) != b':'
-            && text.bits(next) & mean::PLAIN == 0;
+            && (text.bits(next) & mean::PLAIN == 0 || is_town(text, next) || is_state(text, next));
         if !(joined || short) || !(number || named) {
             break;
         }
         last = next;
     }
     last
+}
+
+/// `…, New Haven`
+fn is_town(text: &Text<'_>, at: usize) -> bool {
+    text.is(at, "new")
+        && text.gap(at) == b" "
+        && is_capital(text, at + 1)
+        && text.bits(at + 1) & mean::PLAIN == 0
+}
+
+/// `…, ME 04101`, `… ME` at the end of a line.
+fn is_state(text: &Text<'_>, at: usize) -> bool {
+    let coded = (text.tokens.get(at + 1)).is_some_and(|code| code.is_digits() && code.len() == 5);
+    let closed = matches!(text.gap(at), [] | [b'\n', ..]);
+    STATES.iter().any(|state| text.word(at) == state.as_bytes())
+        && (coded && text.gap(at) == b" " || closed)
 }
 
 fn is_capital(text: &Text<'_>, at: usize) -> bool {
@@ -96,13 +131,18 @@ pub(super) fn cued(scan: &mut Scan<'_>, at: usize) {
     if !numbered || !text.is_any(at, &["to", "at", "is"]) {
         return;
     }
-    if !(at.saturating_sub(4)..at).any(|near| text.is_any(near, ERRANDS)) {
+    let errand = (at.saturating_sub(4)..at).any(|near| text.is_any(near, ERRANDS));
+    // Behind no errand a street must be near, which also ends the run: `one to one to one …` is read once.
+    if !errand && !(at + 2..at + NEAR).any(|near| text.bits(near) & mean::STREET != 0) {
         return;
     }
     let Some(run) = Run::parse(text, at + 1).filter(|run| (1..=6).contains(&run.count)) else {
         return;
     };
     let first = run.tokens.1 + 1;
+    if !errand && (run.count < 2 || !leads_to_street(text, at, first)) {
+        return;
+    }
     let last = (first..first + LONGEST)
         .take_while(|next| is_part(text, *next, first))
         // What links two words ends nothing: `…, new number …`.
@@ -121,14 +161,41 @@ pub(super) fn cued(scan: &mut Scan<'_>, at: usize) {
     }
 }
 
+/// `at ninety oak court`, `come to ninety oak landing`: one to three words that are no sentence, and a street word.
+fn leads_to_street(text: &Text<'_>, at: usize, first: usize) -> bool {
+    let come = at > 0 && text.is(at, "to") && text.is_any(at - 1, &["come", "over"]);
+    // With capitals, [`street`] finds it.
+    let street = |at: usize| {
+        !is_capital(text, at)
+            && (text.is_any(at, STREETS) || come && text.bits(at) & mean::STREET != 0)
+    };
+    let named = |at: usize| {
+        text.gap_before(at) == b" "
+            && text.bits(at) & mean::PLAIN == 0
+            && text.tokens.get(at).is_some_and(Token::is_word)
+    };
+    named(first)
+        && (first + 1..first + 4)
+            .take_while(|next| named(*next))
+            .any(street)
+}
+
 fn is_part(text: &Text<'_>, at: usize, first: usize) -> bool {
     let joined = matches!(text.gap_before(at), b" " | b", " | b". ");
     let after_unit = at > first && text.is_any(at - 1, UNITS);
     let Some(token) = text.tokens.get(at).filter(|_| joined) else {
         return false;
     };
-    let linked = at > first && (text.is_any(at, LINKS) || text.is(at, "lake"));
+    let linked = at > first && (is_link(text, at) || text.is(at, "lake"));
     let plain =
         token.has(mean::PLAIN | mean::FILLER) && !token.has(mean::STREET) && !token.is_number();
-    !plain || after_unit || linked
+    // `… ring the bell`
+    let calls = text.is_any(at, &["ring", "phone", "dial"]);
+    !(plain || calls) || after_unit || linked
+}
+
+/// What links two words of an address: no `… in 2018`.
+fn is_link(text: &Text<'_>, at: usize) -> bool {
+    let year = text.tokens.get(at + 1).is_some_and(Token::is_number);
+    text.is_any(at, LINKS) && !(year && text.is(at, "in"))
 }
