@@ -62,6 +62,35 @@ fn who_is_asked_for_or_holds_something_has_a_name() {
 }
 
 #[test]
+fn rows_of_a_database_hold_people() {
+    let redactor = Redactor::standard();
+    for (text, masked) in [
+        (
+            "Failing row contains (9, Ilse Dahlqvist, ilse@example.com, 1971-02-09).",
+            "Failing row contains (9, [NAME], [EMAIL], [BIRTH_DATE]).",
+        ),
+        (
+            "VALUES ('Ilse Dahlqvist', 'ilse@example.com', '1971-02-09')",
+            "VALUES ('[NAME]', '[EMAIL]', '[BIRTH_DATE]')",
+        ),
+        (
+            "Failing row contains (9, ilse@example.com, 2025-02-09, t).",
+            "Failing row contains (9, [EMAIL], 2025-02-09, t).",
+        ),
+        (
+            "written by ilse@example.com, 1999-02-09, and others",
+            "written by [EMAIL], 1999-02-09, and others",
+        ),
+        (
+            "Write to Help Desk, help@example.com",
+            "Write to Help Desk, [EMAIL]",
+        ),
+    ] {
+        assert_eq!(redactor.mask(text), masked);
+    }
+}
+
+#[test]
 fn what_is_asked_for_has_none() {
     let redactor = Redactor::standard();
     for text in [

@@ -1,5 +1,7 @@
 //! Dates of birth: a date, written or spoken, behind `born`, `birthday`, `dob`.
 
+use memchr::memmem;
+
 use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
@@ -80,6 +82,39 @@ pub(super) fn before(scan: &mut Scan<'_>, at: usize) {
         let end = text.tokens[verb - 1].end;
         let find = Find::new(start(text, first), end, Kind::BirthDate, "birth_date");
         scan.add(find);
+    }
+}
+
+/// What opens a row of a database, no farther than this before it.
+const ROWS: &[&[u8]] = &[b"row contains (", b"VALUES ("];
+const ROW: usize = 192;
+/// The last year in which somebody may be born who calls.
+const YOUNGEST: u32 = 2012;
+
+/// `Failing row contains (7, …, jo@example.com, 1970-05-04)`: a date of long ago next to the address that ends at byte
+/// `mail`. Rows have dates of their own, but of these decades.
+pub(super) fn in_row(scan: &mut Scan<'_>, mail: usize) {
+    let text = &scan.text;
+    let opens = |byte: &&u8| matches!(**byte, b',' | b' ' | b'\'');
+    let gap = text.bytes[mail..].iter().take(5).take_while(opens).count();
+    let start = mail + gap;
+    let Some(date) = text.bytes.get(start..start + 10) else {
+        return;
+    };
+    let shaped = (date.iter().enumerate()).all(|(at, byte)| match at {
+        4 | 7 => *byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    if gap < 2 || !shaped || !matches!(text.byte(start + 10), b')' | b',' | b'\'') {
+        return;
+    }
+    let year = date[..4]
+        .iter()
+        .fold(0, |year, digit| year * 10 + u32::from(digit - b'0'));
+    let head = &text.bytes[mail.saturating_sub(ROW)..mail];
+    let row = ROWS.iter().any(|row| memmem::rfind(head, row).is_some());
+    if row && (1900..=YOUNGEST).contains(&year) {
+        scan.add(Find::new(start, start + 10, Kind::BirthDate, "birth_row"));
     }
 }
 

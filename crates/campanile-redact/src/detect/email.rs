@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Scan, person};
+use super::{Scan, birth, person};
 use crate::find::Find;
 use crate::kind::Kind;
 
@@ -48,6 +48,7 @@ fn around(scan: &mut Scan<'_>, at: usize, width: usize) {
     let end = at + width + domain.len();
     scan.add(Find::new(start, end, Kind::Email, "email"));
     person::before_mail(scan, start);
+    birth::in_row(scan, end);
 }
 
 fn is_local(c: char) -> bool {

@@ -57,11 +57,15 @@ pub(super) fn named(scan: &mut Scan<'_>, at: usize) {
     }
 }
 
-/// `Zoltan Kovacs <…@…>`, where the address starts at byte `mail`.
+/// `Zoltan Kovacs <…@…>`, `(7, Zoltan Kovacs, …@…`, where the address starts at byte `mail`.
 pub(super) fn before_mail(scan: &mut Scan<'_>, mail: usize) {
     let text = &scan.text;
     let behind = text.token_from(mail);
-    if behind == 0 || !matches!(text.gap(behind - 1), b" <" | b"\" <") {
+    let Some(gap) = behind.checked_sub(1).map(|last| text.gap(last)) else {
+        return;
+    };
+    let listed = matches!(gap, b", " | b"', '" | b"\", \"" | b"\",\"");
+    if !listed && !matches!(gap, b" <" | b"\" <") {
         return;
     }
     let joined = |at: usize| at + 1 == behind || matches!(text.gap(at), b" " | b"-" | b"'");
@@ -69,7 +73,10 @@ pub(super) fn before_mail(scan: &mut Scan<'_>, mail: usize) {
         .rev()
         .take(4)
         .take_while(|at| is_name_title(text, *at) && joined(*at));
-    if let Some(first) = parts.last() {
+    let Some(first) = parts.last() else { return };
+    // In a list, two parts at least, and nothing of a sentence before them.
+    let opened = matches!(text.gap_before(first), b", " | [.., b'(' | b'\'' | b'"']);
+    if !listed || opened && first + 1 < behind {
         add(scan, first, behind - 1, "name_of_mail");
     }
 }
