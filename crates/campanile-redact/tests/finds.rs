@@ -174,6 +174,18 @@ fn written() -> Vec<Example> {
             "client c7:de:d4:cb:d3:fb joined",
             "client [MAC] joined",
         ),
+        plain(
+            "spoken_ip",
+            Kind::Ip,
+            "it says ninety eight dot five dot ten dot seven here",
+            "it says [IP] here",
+        ),
+        plain(
+            "birth_row",
+            Kind::BirthDate,
+            "Failing row contains (9, jo@example.com, 1971-02-09).",
+            "Failing row contains (9, [EMAIL], [BIRTH_DATE]).",
+        ),
         plain("ip_v4", Kind::Ip, "from 192.0.2.7:443", "from [IP]:443"),
         plain(
             "ip_v6",
