@@ -27,6 +27,14 @@ fn who_is_asked_for_or_holds_something_has_a_name() {
             "ring [PHONE] and ask for [NAME]",
         ),
         (
+            "my last name is okonjo spelled o k o n j o",
+            "my last name is [NAME] spelled [NAME]",
+        ),
+        (
+            "My name is spelled Ilse Dahlqvist, with an h",
+            "My name is spelled [NAME], with an h",
+        ),
+        (
             "am i speaking with ilse dahlqvist",
             "am i speaking with [NAME]",
         ),

@@ -216,7 +216,9 @@ fn after_name(text: &Text<'_>, at: usize) -> Tokens {
         && text.is_any(at + 4, &["is", "was"])
         && (at..at + 4).all(|at| text.gap(at) == b" ");
     let at = if on { at + 3 } else { at };
-    let next = at + 1 + usize::from(text.is_any(at + 1, &["is", "was", "s", "spelled"]));
+    let says_how = |at: usize| text.is_any(at, &["spelled", "spelt"]);
+    let verb = at + 1 + usize::from(text.is_any(at + 1, &["is", "was", "s"]));
+    let next = verb + usize::from(says_how(verb));
     if next == at + 1 && !text.is(at, "named") || !matches!(text.gap(next - 1), b" " | b": ") {
         return None;
     }
@@ -230,7 +232,8 @@ fn after_name(text: &Text<'_>, at: usize) -> Tokens {
         return None;
     }
     let last = (next..next + 2)
-        .take_while(|at| is_lower_name(text, *at) && (*at == next || text.gap(at - 1) == b" "))
+        .take_while(|at| !says_how(*at) && is_lower_name(text, *at))
+        .take_while(|at| *at == next || text.gap(at - 1) == b" ")
         .last()?;
     // People spell their names after they have said them.
     Some((next, spelled(text, last + 1).map_or(last, |(_, end)| end)))
