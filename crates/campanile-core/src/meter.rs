@@ -95,6 +95,21 @@ impl Meter {
         self as usize
     }
 
+    /// Whether it grows as a reply comes, and is not known before.
+    #[must_use]
+    pub const fn is_of_answer(self) -> bool {
+        matches!(
+            self,
+            Self::OutputTokens
+                | Self::ReasoningTokens
+                | Self::AudioOutputTokens
+                | Self::ImageOutputTokens
+                | Self::SpeechUs
+                | Self::WebSearches
+                | Self::FileSearches
+        )
+    }
+
     /// The meter of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

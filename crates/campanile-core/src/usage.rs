@@ -393,6 +393,30 @@ impl Tally {
         usage
     }
 
+    /// The counts as they are now, of a reply of which more is coming: of the answer there is at most what its request allows.
+    #[must_use]
+    pub fn unfinished(&self) -> Usage {
+        let mut usage = self.snapshot();
+        for meter in Meter::ALL.into_iter().filter(|meter| meter.is_of_answer()) {
+            let Some(count) = usage.get(meter) else {
+                continue;
+            };
+            let i = meter.index();
+            // What the provider has said until now limits nothing.
+            let limit = match self.evidence[i].load(Relaxed) <= Evidence::Estimated as u8 {
+                true => self.at_most[i].load(Relaxed),
+                false => UNBOUNDED,
+            };
+            let open = Count {
+                at_least: count.at_least,
+                at_most: (limit != UNBOUNDED).then_some(limit.max(count.at_least)),
+                evidence: count.evidence.min(Evidence::Estimated),
+            };
+            usage.set(meter, open);
+        }
+        usage
+    }
+
     /// Forgets everything, for the next attempt that uses this room.
     pub fn clear(&self) {
         self.made_least.store(0, Relaxed);
@@ -534,6 +558,36 @@ mod tests {
 
         tally.total(Meter::OutputTokens, 11);
         assert!(tally.snapshot().is_exact());
+    }
+
+    #[test]
+    fn of_an_unfinished_reply_there_may_be_more_within_its_limit() {
+        let tally = Tally::default();
+        tally.total(Meter::InputTokens, 100);
+        tally.made(Made {
+            least: 2_000,
+            most: Some(3_000),
+        });
+        let output = || {
+            let count = tally.unfinished().get(Meter::OutputTokens).unwrap();
+            (count.at_least, count.at_most, count.evidence)
+        };
+        assert_eq!(output(), (2, None, Evidence::Estimated));
+
+        let limit = Count {
+            at_least: 0,
+            at_most: Some(50),
+            evidence: Evidence::Estimated,
+        };
+        tally.set(Meter::OutputTokens, limit);
+        assert_eq!(output(), (2, Some(50), Evidence::Estimated));
+        let input = Count::exact(100, Evidence::Reported);
+        assert_eq!(tally.unfinished().get(Meter::InputTokens), Some(input));
+
+        // A total so far.
+        tally.total(Meter::OutputTokens, 7);
+        assert_eq!(output(), (7, None, Evidence::Estimated));
+        assert_eq!(tally.snapshot().at_least(Meter::OutputTokens), 7);
     }
 
     #[test]

@@ -138,6 +138,7 @@ impl Ticket {
         let now = self.record.clock().tick();
         self.record.attempt(|attempt| {
             attempt.outcome = Some(Outcome::Cancelled);
+            attempt.reads_on = true;
             attempt.stop(now);
         });
         let within = self.policy.within;

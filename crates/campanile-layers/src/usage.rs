@@ -219,6 +219,7 @@ where
             self.live.tally.cut_off();
         }
         record.attempt(|attempt| {
+            attempt.reads_on = false;
             // The same where a refusal comes as an error, and an `ErrorLayer` below has explained it.
             if no_reply
                 && attempt

@@ -91,7 +91,10 @@ impl Sealer {
         attempt.outcome = draft.outcome;
         let failure = draft.failure.as_ref();
         attempt.failure = failure.map(|failure| self.failure(record.stage(), failure, redactions));
-        let usage = draft.live.tally.snapshot();
+        let usage = match draft.reads_on {
+            true => draft.live.tally.unfinished(),
+            false => draft.live.tally.snapshot(),
+        };
         if !usage.is_empty() {
             let cost = self.cost(&attempt, &usage, record);
             // An open connection by itself is usage where it is what is billed.

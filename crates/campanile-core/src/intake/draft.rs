@@ -91,6 +91,8 @@ pub struct AttemptDraft {
     pub longest_gap: Option<Span>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// Its caller has gone and its reply is still being read: what was counted of the answer is not all of it.
+    pub reads_on: bool,
     /// Why it failed.
     pub failure: Option<Failure>,
 }
@@ -107,6 +109,7 @@ impl AttemptDraft {
             items: None,
             longest_gap: None,
             outcome: None,
+            reads_on: false,
             failure: None,
         }
     }

@@ -273,6 +273,11 @@ async fn usage_that_comes_after_the_end_amends_the_call() {
         (&call["outcome"], &call["cost"]["usd"]),
         (&json!("cancelled"), &json!("1"))
     );
+    // Should the process die now, this is what is known: there may be more.
+    assert_eq!(
+        call["usage"],
+        json!({"output_tokens": 1, "at_most": {"output_tokens": null}, "evidence": "estimated"})
+    );
     while bench.monitor.intake().drains() > 0 {
         tokio::task::yield_now().await;
     }
@@ -283,6 +288,10 @@ async fn usage_that_comes_after_the_end_amends_the_call() {
     assert_eq!(
         (&last["open"], &last["attempt"]["cost"]["usd"]),
         (&json!(false), &json!("3"))
+    );
+    assert_eq!(
+        last["attempt"]["usage"],
+        json!({"output_tokens": 3, "evidence": "measured"})
     );
     assert_eq!(last["call"], call["id"]);
 }
