@@ -5,6 +5,7 @@ use super::world::World;
 use super::{Watching, bill};
 use crate::faults::Fault;
 use crate::journal::{Entry, Sample};
+use crate::judge::logs::taken;
 use crate::plan::Window;
 use rusqlite::Connection;
 use std::fs::{self, File};
@@ -97,7 +98,9 @@ impl Trouble {
                 Self::Jumped
             }
             Fault::FolderGone => {
-                let _ = fs::remove_dir_all(world.job.logs());
+                // In one step: what is removed while it is written to is read by nobody.
+                let logs = world.job.logs();
+                let _ = fs::rename(&logs, taken(&logs));
                 Self::None
             }
             Fault::StdoutStall => Self::Flood(flood()),
