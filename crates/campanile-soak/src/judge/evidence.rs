@@ -79,9 +79,14 @@ pub(crate) struct Called {
     pub(crate) stage: String,
     pub(crate) at_ms: u64,
     pub(crate) faults: String,
-    /// `None`: its process was killed.
+    /// `None`: its process was killed, in the middle of it or before its end can be known for certain.
     pub(crate) over: Option<Outcome>,
+    pub(crate) over_ms: u64,
 }
+
+/// What a process has seen so shortly before it was killed in the middle of everything may not be durable yet: 15 ms are promised, on a
+/// disk that takes its time.
+const LAST_MS: u64 = 50;
 
 impl Called {
     /// How people find it.
@@ -170,6 +175,16 @@ impl Evidence {
         self.sinks.iter().any(|name| name == sink)
     }
 
+    /// Leaves open how calls ended that were over just before the process was killed.
+    fn forget_the_last(&mut self, killed_ms: u64) {
+        let life = self.life;
+        for call in self.calls.iter_mut().filter(|call| call.life == life) {
+            if call.over_ms.saturating_add(LAST_MS) >= killed_ms {
+                call.over = None;
+            }
+        }
+    }
+
     /// Takes in what a worker has noted. Says when it wants to be killed.
     pub(crate) fn take(&mut self, entry: Entry) -> Option<u64> {
         match entry {
@@ -213,19 +228,25 @@ impl Evidence {
                 at_ms,
                 faults,
                 over: None,
+                over_ms: 0,
             }),
-            Entry::Over { n, outcome, .. } => {
+            Entry::Over { n, at_ms, outcome } => {
                 // It is among the last ones.
                 let life = self.life;
+                let is_dead = self.options.is_real() && self.killed_at.len() > life as usize;
                 let mut calls = self.calls.iter_mut().rev();
                 if let Some(call) = calls.find(|call| call.life == life && call.n == n) {
-                    call.over = Some(outcome);
+                    call.over = Some(outcome).filter(|_| !is_dead);
+                    call.over_ms = at_ms;
                 }
             }
             Entry::Bill(line) | Entry::OpenBill(line) => self.lines.push(line),
             Entry::Mark { fault, at_ms, on } => self.marks.push(Mark { fault, at_ms, on }),
             Entry::Kill { at_ms } => {
                 self.killed_at.push(at_ms);
+                if self.options.is_real() {
+                    self.forget_the_last(at_ms);
+                }
                 return Some(at_ms);
             }
             Entry::Sample(sample) => self.samples.push((self.life, sample)),
@@ -311,5 +332,43 @@ impl Evidence {
             evidence.take(entry);
         }
         evidence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_over_just_before_a_kill_in_real_time_is_known_as_either() {
+        let ends = |speed: u32| {
+            let mut evidence = Evidence::of(&[]);
+            evidence.options.speed = speed;
+            let mut take = |entry| evidence.take(entry);
+            for n in 0..3 {
+                take(Entry::Call {
+                    n,
+                    session: String::new(),
+                    turn: 0,
+                    stage: "llm".to_owned(),
+                    at_ms: 0,
+                    faults: String::new(),
+                });
+            }
+            let outcome = Outcome::Completed;
+            let over = |n, at_ms| Entry::Over { n, at_ms, outcome };
+            take(over(0, 900));
+            take(over(1, 960));
+            take(Entry::Kill { at_ms: 1_000 });
+            take(over(2, 1_001));
+            evidence
+                .calls
+                .iter()
+                .map(|call| call.over.is_some())
+                .collect::<Vec<_>>()
+        };
+
+        assert_eq!(ends(1), [true, false, false]);
+        assert_eq!(ends(60), [true; 3]);
     }
 }
