@@ -2,6 +2,7 @@
 //!
 //! It survives a kill, since each line is written at once; and nothing of the product has a hand in it.
 
+use campanile::Timestamp;
 use campanile_testkit::sim;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -42,6 +43,8 @@ pub(crate) enum Entry {
         turn: u32,
         stage: String,
         at_ms: u64,
+        /// Wall time, as the monitor knows it: where it jumped back, later calls are of an earlier moment.
+        wall: Timestamp,
         /// What was asked of the providers to go wrong, try by try.
         faults: String,
     },

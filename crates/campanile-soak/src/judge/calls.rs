@@ -13,7 +13,8 @@ pub(crate) struct Pair<'a> {
     pub(crate) recorded: Option<&'a LedgerCall>,
 }
 
-/// What belongs together, and what the ledger has that nobody called.
+/// What belongs together, and what the ledger has that nobody called. Calls of one place meet in the order of the wall clock, which is
+/// all that the ledger knows: it may have jumped between them.
 pub(crate) fn pairs<'a>(
     evidence: &'a Evidence,
     ledger: &'a Ledgered,
@@ -30,7 +31,9 @@ pub(crate) fn pairs<'a>(
             .make_contiguous()
             .sort_by_key(|call| (call.started_at, call.id.clone()));
     }
-    let pairs = evidence.calls.iter().map(|called| {
+    let mut called: Vec<_> = evidence.calls.iter().collect();
+    called.sort_by_key(|called| called.wall);
+    let pairs = called.into_iter().map(|called| {
         let key = (called.session.as_str(), called.turn, called.stage.as_str());
         let recorded = recorded.get_mut(&key).and_then(VecDeque::pop_front);
         Pair { called, recorded }
@@ -432,6 +435,39 @@ pub(crate) fn integrity(evidence: &Evidence) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use campanile::sinks::ledger::{Ledger, LedgerOptions};
+    use campanile::{CallEvent, Clock, Event, Ids, Name, Sink as _, Timestamp};
+    use std::time::Duration;
+
+    #[test]
+    fn calls_of_one_place_meet_whatever_the_wall_clock_did_between_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("campanile.db");
+        let ledger = Ledger::open(LedgerOptions::new(&path), Clock::system()).unwrap();
+        let mut evidence = Evidence::of(&["ledger"]);
+        let ids = Ids::seeded(1);
+        // The second was made after the clock had been set back by a minute.
+        let calls = [
+            (100, Outcome::Failed, Seen::Failed),
+            (40, Outcome::Completed, Seen::Completed),
+        ];
+        for (n, (second, outcome, seen)) in calls.into_iter().enumerate() {
+            let wall = Timestamp(1_795_485_000_000_000 + second * 1_000_000);
+            let call = CallEvent::new(ids.next(wall), Name::from_static("stt"), wall, outcome);
+            ledger.record(&Event::Call(Box::new(call)));
+            evidence.calls.push(Called {
+                n: n as u64,
+                stage: "stt".to_owned(),
+                wall,
+                over: Some(seen),
+                ..Called::default()
+            });
+        }
+        assert!(ledger.close(Duration::from_secs(20)));
+        evidence.ledger = Some(Ledgered::read(&path).unwrap());
+
+        assert_eq!(outcomes(&evidence).broken, Vec::<String>::new());
+    }
 
     /// A fault of a stage, as it was expected and with this fingerprint.
     fn capture(captured: &mut Captured, stage: &str, word: &str, print: &str) {

@@ -6,6 +6,7 @@ use super::mission::Early;
 use crate::faults::Fault;
 use crate::journal::{BillLine, Entry, Latency, Outcome, Sample};
 use crate::options::Options;
+use campanile::Timestamp;
 use campanile::sinks::ledger::{
     FailureGroup, LedgerCall, LedgerStats, Problem, Query, Reader, Report, SessionRow,
 };
@@ -78,6 +79,7 @@ pub(crate) struct Called {
     pub(crate) turn: u32,
     pub(crate) stage: String,
     pub(crate) at_ms: u64,
+    pub(crate) wall: Timestamp,
     pub(crate) faults: String,
     /// `None`: its process was killed, in the middle of it or before its end can be known for certain.
     pub(crate) over: Option<Outcome>,
@@ -218,6 +220,7 @@ impl Evidence {
                 turn,
                 stage,
                 at_ms,
+                wall,
                 faults,
             } => self.calls.push(Called {
                 life: self.life,
@@ -226,6 +229,7 @@ impl Evidence {
                 turn,
                 stage,
                 at_ms,
+                wall,
                 faults,
                 over: None,
                 over_ms: 0,
@@ -352,6 +356,7 @@ mod tests {
                     turn: 0,
                     stage: "llm".to_owned(),
                     at_ms: 0,
+                    wall: Timestamp(0),
                     faults: String::new(),
                 });
             }

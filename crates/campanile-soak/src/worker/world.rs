@@ -7,7 +7,7 @@ use crate::faults::Fault;
 use crate::journal::{Entry, Journal, Outcome};
 use crate::plan::Schedule;
 use crate::worker::Job;
-use campanile::Monitor;
+use campanile::{Monitor, TimeSource as _};
 use campanile_examples::{Dial, Wire};
 use campanile_testkit::sim::{Provider, Providers};
 use std::io;
@@ -190,6 +190,7 @@ impl World {
                 turn,
                 stage: stage.to_owned(),
                 at_ms: self.now_ms(),
+                wall: self.clock.now(),
                 faults: faults.to_owned(),
             });
         }
