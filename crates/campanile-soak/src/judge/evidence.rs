@@ -86,9 +86,8 @@ pub(crate) struct Called {
     pub(crate) over_ms: u64,
 }
 
-/// What a process has seen so shortly before it was killed in the middle of everything may not be durable yet: 15 ms are promised, on a
-/// disk that takes its time.
-const LAST_MS: u64 = 50;
+/// What a process has seen so shortly before it was killed in the middle of everything need not be durable (`docs/ending.md`).
+const LAST_MS: u64 = 15;
 
 impl Called {
     /// How people find it.
@@ -362,8 +361,8 @@ mod tests {
             }
             let outcome = Outcome::Completed;
             let over = |n, at_ms| Entry::Over { n, at_ms, outcome };
-            take(over(0, 900));
-            take(over(1, 960));
+            take(over(0, 984));
+            take(over(1, 990));
             take(Entry::Kill { at_ms: 1_000 });
             take(over(2, 1_001));
             evidence
