@@ -97,6 +97,10 @@ fn a_recognisers_signs_end_no_number() {
             "\"ani\": [0, 1, 2, 4, 6, 8, 9, 11]",
             "\"ani\": [0, 1, 2, 4, 6, 8, 9, 11]",
         ),
+        (
+            "latencies were 412, 388, 401, 365, 1204 ms",
+            "latencies were 412, 388, 401, 365, 1204 ms",
+        ),
     ]);
 }
 

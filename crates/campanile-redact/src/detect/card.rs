@@ -42,6 +42,10 @@ pub(super) fn listed(scan: &mut Scan<'_>, first: &Run) -> Option<usize> {
     if !signs(text.gap(first.tokens.1)) {
         return None;
     }
+    // A list has one group between two commas; what is dictated begins with more, `4 1 1, …`.
+    if first.groups.len() < 2 && cue::before(text, first.tokens.0) != Some(Cue::Card) {
+        return None;
+    }
     let begins = text.gap_before(first.tokens.0).last();
     if matches!(begins, Some(b'[' | b'(' | b'{' | b'=' | b':')) {
         return None;
