@@ -6,7 +6,7 @@ use super::gate::Gates;
 use super::spent::{Account, Sums};
 use campanile_core::{AlertEvent, Attempt, CallId, Money, Name, Span, Tick, Timestamp};
 use campanile_sinks::ledger::{Count as _, Spend};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 /// How many parts are remembered that may still change.
 const REMEMBERED: usize = 16 * 1024;
@@ -33,9 +33,12 @@ pub(crate) struct Own {
     tells: bool,
     accounts: Vec<Account>,
     sums: Sums,
-    /// Parts that may still change.
-    parts: HashMap<(CallId, u32), Part>,
-    order: VecDeque<(CallId, u32)>,
+    /// Parts that may still change, each with the turn at which it was counted last.
+    parts: HashMap<(CallId, u32), (u64, Part)>,
+    /// The same by their turns.
+    turns: BTreeMap<u64, (CallId, u32)>,
+    /// The next turn.
+    turn: u64,
     gates: Gates,
     /// Webhooks that are to be told.
     debts: InMemory,
@@ -114,7 +117,8 @@ impl Own {
             return;
         }
         let key = (whose.call, attempt.n);
-        if let Some(before) = self.parts.remove(&key) {
+        if let Some((turn, before)) = self.parts.remove(&key) {
+            self.turns.remove(&turn);
             before.spend(|spend| self.sums.uncount(&self.accounts, spend));
         }
         let Some(part) = Part::of(whose, attempt) else {
@@ -125,11 +129,12 @@ impl Own {
         if last {
             return;
         }
-        self.parts.insert(key, part);
-        self.order.push_back(key);
-        // What was closed long ago does not change any more; nor is it worth more memory.
-        while self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
+        self.parts.insert(key, (self.turn, part));
+        self.turns.insert(self.turn, key);
+        self.turn += 1;
+        // What has not changed for long does not change any more; nor is it worth more memory.
+        while self.turns.len() > REMEMBERED {
+            if let Some((_, oldest)) = self.turns.pop_first() {
                 self.parts.remove(&oldest);
             }
         }
@@ -261,6 +266,28 @@ mod tests {
         assert!(own.spend(NOW, 1, exact("10"), true).is_empty());
         assert!(own.spend(NOW, 2, exact("14.999"), true).is_empty());
         assert_eq!(own.spend(NOW, 3, exact("0.001"), true), ["0.5"]);
+    }
+
+    #[test]
+    fn a_long_call_counts_once_however_often_it_was_looked_at() {
+        let mut own = monthly();
+        let mut attempt = Attempt::new(1);
+        attempt.provider = Some("openai".into());
+        attempt.cost = Some(exact("20"));
+        let whose = Whose {
+            call: CallId(1),
+            at: NOW,
+            stage: "stt",
+            session: None,
+            labels: &[],
+        };
+        for _ in 0..2 * REMEMBERED {
+            own.count(&whose, &attempt, false);
+        }
+
+        assert!(own.spend(NOW, 2, exact("4.999999"), true).is_empty());
+        assert_eq!(own.spend(NOW, 3, exact("0.000001"), true), ["0.5"]);
+        assert_eq!((own.parts.len(), own.turns.len()), (1, 1));
     }
 
     #[test]
