@@ -110,8 +110,10 @@ impl Drop for Courier {
 }
 
 /// The highest number that the outbox has ever had.
-const LAST: &str = "(SELECT max(seq) FROM (
-    SELECT seq FROM outbox UNION ALL SELECT seq FROM cursor UNION ALL SELECT seq FROM told))";
+///
+/// Each by itself, so that the index answers: the outbox is long where a remote was away.
+const LAST: &str = "(SELECT max(seq) FROM (SELECT max(seq) AS seq FROM outbox
+    UNION ALL SELECT max(seq) FROM cursor UNION ALL SELECT max(seq) FROM told))";
 
 /// Opens the ledger, and begins the cursor where there is none.
 fn open(path: &Path, name: &str) -> Result<Connection, LedgerError> {
