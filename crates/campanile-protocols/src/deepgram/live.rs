@@ -253,9 +253,13 @@ impl Live {
                 "metadata",
             ],
         );
-        let is_mixed = channel.is_some_and(|channel| languages(channel).is_some());
-        if !out.knows_model() || is_mixed && !std::mem::replace(&mut self.mixed, true) {
+        let is_mixed = !self.mixed && channel.is_some_and(|channel| languages(channel).is_some());
+        if is_mixed || !out.knows_model() {
             introduce_model(metadata, self.asked().as_ref(), out);
+        }
+        if is_mixed {
+            self.mixed = true;
+            follow_languages(out);
         }
         self.heard(start, duration, out);
         if !truth(is_final) {
@@ -349,12 +353,17 @@ pub(crate) fn spoken_in<'a>(channel: &'a str, out: &mut Out<'_>) -> Option<&'a s
         out.noted().served().language = Some(language);
     }
     if mixed.is_some() {
-        let served = out.noted().served();
-        if let Some(billed) = served.model.as_ref().and_then(following_languages) {
-            served.model = Some(billed);
-        }
+        follow_languages(out);
     }
     alternatives.and_then(json::first)
+}
+
+/// Has the model be billed that follows languages, where it is this one that was named.
+fn follow_languages(out: &mut Out<'_>) {
+    let served = out.noted().served();
+    if let Some(billed) = served.model.as_ref().and_then(following_languages) {
+        served.model = Some(billed);
+    }
 }
 
 /// The language of most words of a channel, where it may change.
@@ -459,12 +468,15 @@ mod tests {
         assert_eq!(model("", &result), is("nova-3", None));
 
         // The first results are often empty, and say nothing of languages.
-        let (mut decoder, mut noted) = (Decoder::new(), Noted::new());
-        decoder.received(Frame::Text(&result), &mut noted);
-        let mut later = Noted::new();
-        decoder.received(Frame::Text(&mixed), &mut later);
-        let model = later.noted_served().unwrap().model.as_deref();
-        assert_eq!(model, Some("nova-3-multilingual"));
+        let mut decoder = Decoder::new();
+        let interim = mixed.replace(r#""is_final":true"#, r#""is_final":false"#);
+        let models = [&result, &interim, &mixed].map(|message| {
+            let mut noted = Noted::new();
+            decoder.received(Frame::Text(message), &mut noted);
+            noted.noted_served()?.model.clone()
+        });
+        let told: Vec<_> = models.iter().flatten().map(Name::as_str).collect();
+        assert_eq!(told, ["nova-3", "nova-3-multilingual"]);
     }
 
     #[test]
