@@ -243,10 +243,7 @@ impl Recorder {
         }
         state.summary.call(&call);
         count_own(&mut state.own, &record, &call);
-        for hold in record.take_holds() {
-            let cost = call.cost.clone().unwrap_or_else(Cost::nothing);
-            state.held.push((hold, cost));
-        }
+        Self::take_holds(state, &record, || call.cost.clone());
         let unpriced: Vec<_> = call.attempts.iter().filter_map(without_price).collect();
         self.outlets.give(&Event::Call(Box::new(call)));
         for (provider, model) in unpriced {
@@ -302,16 +299,30 @@ impl Recorder {
         if let Some(n) = record.attempt_number() {
             self.give_usage(state, record, n, revision);
         }
+        Self::take_holds(state, record, || self.sealer.call(record).cost);
+    }
+
+    /// Has what is held for a call given back, once it is known what it has cost: not while a reply is still being read.
+    fn take_holds(state: &mut State, record: &Record, cost: impl FnOnce() -> Option<Cost>) {
+        if record.draft(|draft| draft.attempts.iter().any(|attempt| attempt.reads_on)) {
+            return;
+        }
+        let holds = record.take_holds();
+        if holds.is_empty() {
+            return;
+        }
+        let cost = cost().unwrap_or_else(Cost::nothing);
+        let held = holds.into_iter().map(|hold| (hold, cost.clone()));
+        state.held.extend(held);
     }
 
     /// Those that have become another whole second old since the last look.
     fn checkpoint_open_calls(&self, state: &mut State, now: Tick) {
         let before = std::mem::replace(&mut state.looked, now);
-        for record in self.intake.open_calls() {
-            let seconds = |at: Tick| at.since(record.opened()).0 / CHECKPOINT_EVERY.0;
-            if seconds(now) > seconds(before) {
-                self.checkpoint(state, &record);
-            }
+        let seconds = |at: Tick, opened| at.since(opened).0 / CHECKPOINT_EVERY.0;
+        let is_due = |opened| seconds(now, opened) > seconds(before, opened);
+        for record in self.intake.open_calls_of(is_due) {
+            self.checkpoint(state, &record);
         }
     }
 

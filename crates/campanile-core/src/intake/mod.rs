@@ -18,6 +18,7 @@ pub use record::Record;
 pub use session::Session;
 pub use turn::{Guess, Mark, Turn, TurnTotals};
 
+use crate::Tick;
 use crate::{
     CallId, Clock, Content, Event, Failure, Ids, LogEvent, Name, Outcome, SessionId, Span,
 };
@@ -238,7 +239,14 @@ impl Intake {
     /// Every call that is open now.
     #[must_use]
     pub fn open_calls(&self) -> Vec<Record> {
-        self.0.table.all()
+        self.0.table.opened(|_| true)
+    }
+
+    /// The calls that are open now, of those that were opened at such a moment. `wanted` runs under a lock that callers need: it must be
+    /// quick.
+    #[must_use]
+    pub fn open_calls_of(&self, wanted: impl Fn(Tick) -> bool) -> Vec<Record> {
+        self.0.table.opened(wanted)
     }
 
     /// Takes the room of a sealed call back.

@@ -2,6 +2,7 @@
 
 use super::Record;
 use super::record::OpenCall;
+use crate::Tick;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Threads that open and close at once meet in different shards.
@@ -73,13 +74,15 @@ impl Table {
         }
     }
 
-    /// Every call that is open now.
-    pub(crate) fn all(&self) -> Vec<Record> {
+    /// The calls that are open now, of those that were opened at such a moment.
+    pub(crate) fn opened(&self, wanted: impl Fn(Tick) -> bool) -> Vec<Record> {
+        // Callers wait for the same locks: nothing is copied that is not asked for.
         let held = |key| {
             self.shard(key)
                 .open
                 .iter()
                 .flatten()
+                .filter(|open| wanted(open.opened))
                 .cloned()
                 .collect::<Vec<_>>()
         };

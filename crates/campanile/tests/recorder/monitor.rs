@@ -3,12 +3,13 @@
 use crate::support::bench;
 use campanile::redaction::HashKey;
 use campanile::{
-    Billed, CALL_REV, CallLayer, Cost, DrainLayer, Event, Facts, Failure, FailureKind, Meter,
-    Monitor, Name, Redactions, Sink, Tally, TimingLayer, Turn, UsageLayer, classify, client,
+    Billed, BudgetLayer, CALL_REV, CallLayer, Cost, DrainLayer, Event, Facts, Failure, FailureKind,
+    Meter, Monitor, Name, Redactions, Sink, Tally, TimingLayer, Turn, UsageLayer, classify, client,
 };
-use campanile::{ErrorLayer, Money, Streaming, TextMode, Texts};
+use campanile::{ErrorLayer, Gate, Hold, Money, OverBudget, Record, Streaming, TextMode, Texts};
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tower::{ServiceBuilder, ServiceExt as _};
 
@@ -294,6 +295,45 @@ async fn usage_that_comes_after_the_end_amends_the_call() {
         json!({"output_tokens": 3, "evidence": "measured"})
     );
     assert_eq!(last["call"], call["id"]);
+}
+
+/// Lets every call through, and notes what came of it.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<Option<Money>>>>);
+
+impl Gate for Notes {
+    fn admit(&self, _record: &Record) -> Result<Hold, OverBudget> {
+        let notes = self.0.clone();
+        let settle = move |cost: Option<&Cost>| {
+            notes.lock().unwrap().push(cost.map(|cost| cost.at_least));
+        };
+        Ok(Hold::new(settle))
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_for_a_reply_that_is_read_on_is_given_back_when_it_is_over() {
+    let bench = bench(|builder| builder.prices(dollar));
+    let notes = Notes::default();
+    let stage = ServiceBuilder::new()
+        .layer(CallLayer::new("llm", &bench.monitor))
+        .layer(BudgetLayer::new(notes.clone()))
+        .layer(DrainLayer::new())
+        .layer(UsageLayer::new())
+        .layer(client::streaming())
+        .service_fn(three);
+
+    let mut reply = stage.oneshot(Ask(None)).await.unwrap();
+    reply.next().await.unwrap().unwrap();
+    drop(reply);
+    bench.only("call");
+    assert!(notes.0.lock().unwrap().is_empty(), "nobody knows yet");
+    while bench.monitor.intake().drains() > 0 {
+        tokio::task::yield_now().await;
+    }
+    bench.of("usage");
+
+    assert_eq!(*notes.0.lock().unwrap(), [Money::from_usd("3")]);
 }
 
 /// Texts of errors are written where they are asked for.
