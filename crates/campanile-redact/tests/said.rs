@@ -70,12 +70,32 @@ fn groups_over_several_turns_are_one_number() {
             "caller: [PHONE]\nagent: okay [PHONE]\ncaller: [PHONE]\nagent: [PHONE], go ahead\ncaller: [PHONE]",
         ),
         (
+            "caller: 5522\nagent: okay\ncaller: 901\nagent: go ahead\ncaller: 664",
+            "caller: [PHONE]\nagent: okay\ncaller: [PHONE]\nagent: go ahead\ncaller: [PHONE]",
+        ),
+        (
+            "caller: 5522\nagent: 5522\ncaller: 901\nagent: 901\ncaller: 664",
+            "caller: [PHONE]\nagent: [PHONE]\ncaller: [PHONE]\nagent: [PHONE]\ncaller: [PHONE]",
+        ),
+        (
             "user: twelve of them\nbot: twelve, sure\nuser: yes",
             "user: twelve of them\nbot: twelve, sure\nuser: yes",
         ),
         (
-            "retries: 120\nerrors: 4411\nbytes: 99120",
-            "retries: 120\nerrors: 4411\nbytes: 99120",
+            "{\"user\":1001,\"agent\":1002,\"host\":1003}",
+            "{\"user\":1001,\"agent\":1002,\"host\":1003}",
+        ),
+        (
+            "user 12345 user 12346 user 12347",
+            "user 12345 user 12346 user 12347",
+        ),
+        (
+            "client 1.2.3 host 1.2.4 agent 1.2.5",
+            "client 1.2.3 host 1.2.4 agent 1.2.5",
+        ),
+        (
+            "user 12345 and host 12346 and agent 12347",
+            "user 12345 and host 12346 and agent 12347",
         ),
     ]);
 }

@@ -7,7 +7,6 @@
 use super::Scan;
 use crate::find::Find;
 use crate::kind::Kind;
-use crate::lexicon::mean;
 use crate::run::Run;
 use crate::speech::skip_fillers;
 use crate::token::Text;
@@ -61,13 +60,21 @@ struct Group {
     last: usize,
     digits: [u8; *DIGITS.end()],
     count: usize,
+    /// In words, or behind some: `okay four two`, `okay 42`.
+    is_spoken: bool,
+}
+
+impl Group {
+    fn repeats(&self, before: &Self) -> bool {
+        (before.count, before.digits) == (self.count, self.digits)
+    }
 }
 
 /// Takes the next run. One that does not go on ends the number before.
 pub(super) fn note(scan: &mut Scan<'_>, run: &Run) {
     let last = scan.turns.groups.last().map(|group| group.last);
-    let goes_on = last.is_some_and(|last| is_next_turn(&scan.text, last, run.tokens.0));
-    if !goes_on || scan.turns.groups.len() >= GROUPS {
+    let turn = last.and_then(|last| next_turn(&scan.text, last, run.tokens.0));
+    if turn.is_none() || scan.turns.groups.len() >= GROUPS {
         finish(scan);
     }
     if DIGITS.contains(&run.count) {
@@ -79,6 +86,7 @@ pub(super) fn note(scan: &mut Scan<'_>, run: &Run) {
             last: run.tokens.1,
             digits,
             count: run.count,
+            is_spoken: run.spoken > 0 || turn == Some(Turn::Worded),
         });
     }
 }
@@ -89,19 +97,19 @@ pub(super) fn finish(scan: &mut Scan<'_>) {
         return scan.turns.groups.clear();
     }
     let mut groups = std::mem::take(&mut scan.turns.groups);
-    let mut count = 0;
-    for (at, group) in groups.iter().enumerate() {
-        let before = at.checked_sub(1).map(|before| &groups[before]);
-        let repeated = before
-            .is_some_and(|before| (before.count, before.digits) == (group.count, group.digits));
-        count += if repeated { 0 } else { group.count };
-    }
+    let repeats = |at: usize| at > 0 && groups[at].repeats(&groups[at - 1]);
+    let count: usize = (0..groups.len())
+        .filter(|at| !repeats(*at))
+        .map(|at| groups[at].count)
+        .sum();
+    // `user 12345 user 12346 …` is a log: nobody says a word, nobody listens.
+    let heard = groups.iter().any(|group| group.is_spoken) || (0..groups.len()).any(repeats);
     let kind = match count {
         10 | 11 => Kind::Phone,
         13..=19 => Kind::Card,
         _ => Kind::Number,
     };
-    if count >= 7 {
+    if count >= 7 && heard {
         for group in &groups {
             scan.add(Find::new(group.start, group.end, kind, "said_in_turns"));
         }
@@ -110,23 +118,34 @@ pub(super) fn finish(scan: &mut Scan<'_>) {
     scan.turns.groups = groups;
 }
 
-/// Whether nothing but another speaker and what people say between digits stands between two tokens.
-fn is_next_turn(text: &Text<'_>, last: usize, first: usize) -> bool {
+/// What stands between the digits of two turns.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    /// Another speaker.
+    Bare,
+    /// Another speaker, and what people say between digits.
+    Worded,
+}
+
+/// What stands between two tokens; `None` when it is anything but a turn.
+fn next_turn(text: &Text<'_>, last: usize, first: usize) -> Option<Turn> {
     if first <= last + 1 || first - last > BETWEEN {
-        return false;
+        return None;
     }
-    let (mut next, mut spoken) = (last + 1, false);
+    let (mut next, mut speaker, mut turn) = (last + 1, false, Turn::Bare);
     while next < first {
-        let (behind, _) = skip_fillers(text, next);
-        if behind > next {
-            next = behind;
+        let (behind, aside) = skip_fillers(text, next);
+        let polite = behind == next && text.is_any(next, POLITE);
+        if aside || polite {
+            turn = Turn::Worded;
+        }
+        if behind > next || polite {
+            next = behind.max(next + 1);
         } else if text.is_any(next, SPEAKERS) {
-            (next, spoken) = (next + 1, true);
-        } else if text.is_any(next, POLITE) || text.bits(next) & mean::FILLER != 0 {
-            next += 1;
+            (next, speaker) = (next + 1, true);
         } else {
-            return false;
+            return None;
         }
     }
-    spoken
+    speaker.then_some(turn)
 }
