@@ -240,6 +240,31 @@ fn secrets_on_command_lines_are_found() {
             "docker login -u bot -p Ember750 reg",
             "docker login -u bot -p [PASSWORD] reg",
         ),
+        ("mysql -u root -p'Ember750'", "mysql -u root -p'[PASSWORD]'"),
+        (
+            "mysqldump -p\"Ember 750\" calls",
+            "mysqldump -p\"[PASSWORD]\" calls",
+        ),
+        (
+            "mysql -u root -p\"$PASS\" -e 'select 1750'",
+            "mysql -u root -p\"$PASS\" -e 'select 1750'",
+        ),
+        (
+            "curl -X POST \\\n  -u jo:Ember750 \\\n\t-s https://x",
+            "curl -X POST \\\n  -u [PASSWORD] \\\n\t-s https://x",
+        ),
+        (
+            "curl -X POST \\\n\t--user 'jo:Ember750' https://x",
+            "curl -X POST \\\n\t--user '[PASSWORD]' https://x",
+        ),
+        (
+            r#"{"cmd": "curl -u \"jo:Ember750\" https://x"}"#,
+            r#"{"cmd": "curl -u \"[PASSWORD]\" https://x"}"#,
+        ),
+        (
+            "curl https://x\nsort -u jo:Ember",
+            "curl https://x\nsort -u jo:Ember",
+        ),
         ("docker run -p 8080:80 nginx", "docker run -p 8080:80 nginx"),
         ("curl -u jo https://x", "curl -u jo https://x"),
         (

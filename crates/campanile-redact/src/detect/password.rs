@@ -155,24 +155,23 @@ fn optional(text: &Text<'_>, at: usize) -> Option<(usize, usize)> {
     let login = text.is(at + 1, "login");
     for next in at + 1..at + COMMAND {
         let gap = text.gap_before(next);
-        if gap.contains(&b'\n') || gap.contains(&b'|') {
+        if ends_command(gap) {
             return None;
         }
-        let (short, long) = (gap.ends_with(b" -"), gap.ends_with(b" --"));
+        let short = matches!(gap, [.., space, b'-'] if space.is_ascii_whitespace());
+        let long = matches!(gap, [.., space, b'-', b'-'] if space.is_ascii_whitespace());
         let word = text.word(next);
         let start = match word {
             [b'p', _, ..] if mysql && short => text.tokens[next].start + 1,
+            // What stands behind a space is no password.
+            b"p" if mysql && short && !text.gap(next).starts_with(b" ") => opened(text, next),
             b"u" if curl && short => opened(text, next),
             b"user" if curl && long => opened(text, next),
             b"a" if text.is(at, "redis") && short => opened(text, next),
             b"p" if login && short => opened(text, next),
             _ => continue,
         };
-        let rest = text.bytes.get(start..)?.iter().take(512);
-        let length = rest
-            .take_while(|byte| !byte.is_ascii_whitespace() && !b"'\"".contains(byte))
-            .count();
-        let end = trim(text, start, start + length, true);
+        let end = option_end(text, start);
         let value = text.bytes.get(start..end)?;
         // A user alone is asked for the rest, and the number of an account is no secret.
         let colon = value.iter().position(|byte| *byte == b':');
@@ -189,9 +188,30 @@ fn opened(text: &Text<'_>, at: usize) -> usize {
     let signs = text
         .gap(at)
         .iter()
-        .take_while(|byte| b" ='\"".contains(byte))
+        .take_while(|byte| b" =\\'\"".contains(byte))
         .count();
     text.tokens[at].end + signs
+}
+
+/// Where the value of an option ends that begins at byte `start`: at its quote, or at a space.
+fn option_end(text: &Text<'_>, start: usize) -> usize {
+    let quote = Some(text.byte_before(start)).filter(|byte| b"\"'".contains(byte));
+    // `\"`: the command stands in a string.
+    let escaped = quote.is_some() && text.byte_before(start - 1) == b'\\';
+    let stops = |byte: &u8| match quote {
+        Some(quote) => *byte == quote || *byte == b'\n' || escaped && *byte == b'\\',
+        None => byte.is_ascii_whitespace() || b"'\"".contains(byte),
+    };
+    let rest = text.bytes[start..].iter().take(512);
+    let length = rest.take_while(|byte| !stops(byte)).count();
+    trim(text, start, start + length, true)
+}
+
+/// Whether a pipe stands between two words, or a newline without a backslash before it.
+fn ends_command(gap: &[u8]) -> bool {
+    let goes_on = |line: &[u8]| line.ends_with(b"\\") || line.ends_with(b"\\\r");
+    let mut lines = gap.rsplit(|byte| *byte == b'\n').skip(1);
+    gap.contains(&b'|') || !lines.all(goes_on)
 }
 
 /// `password: x`, `PASSWORD='x'`, `"password": "x"`, `&password=x`
