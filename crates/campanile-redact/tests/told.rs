@@ -353,3 +353,30 @@ fn the_name_of_a_variable_behind_another_stays() {
         ),
     ]);
 }
+
+#[test]
+fn names_of_values_stay_and_passwords_that_begin_like_them_go() {
+    assert_masked(&[
+        ("amqp://jo:*abc1@mq/x", "amqp://[CREDENTIALS]@mq/x"),
+        ("amqp://jo:{abc1@mq/x", "amqp://[CREDENTIALS]@mq/x"),
+        ("amqp://jo:$Ember7@mq/x", "amqp://[CREDENTIALS]@mq/x"),
+        ("password: $Ember750x", "password: [PASSWORD]"),
+        ("password: '$E!mber750x'", "password: '[PASSWORD]'"),
+        ("password: *Ember750x", "password: [PASSWORD]"),
+    ]);
+    for text in [
+        "amqp://jo:***@mq/x",
+        "amqp://jo:$PASS@mq/x",
+        "amqp://jo:${PASS}@mq/x",
+        "amqp://jo:{pass}@mq/x",
+        "amqp://jo:[REDACTED]@mq/x",
+        "amqp://jo:%s@mq/x",
+        "password: $EMBER_750",
+        "password=$(cat /run/secrets/db)",
+        "$password = $_POST['password'];",
+        "$password = $Env:DB_PASSWORD",
+        "mysql -u root -p$MYSQL_PWD; exit",
+    ] {
+        assert_eq!(Redactor::standard().mask(text), text);
+    }
+}

@@ -392,8 +392,8 @@ fn trim(text: &Text<'_>, start: usize, mut end: usize, quoted: bool) -> usize {
     end
 }
 
-/// `********`, `${PASSWORD}`, `<password>`, `[REDACTED]`
-fn is_placeholder(value: &[u8]) -> bool {
+/// `********`, `${PASSWORD}`, `<password>`, `[REDACTED]`, `%s`
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
     // What a pass before has masked.
     let mut brackets = memchr::memchr_iter(b'[', value);
     if brackets.any(|at| Tag::read(&value[at..]).is_some()) {
@@ -405,18 +405,24 @@ fn is_placeholder(value: &[u8]) -> bool {
     let masked = value
         .iter()
         .all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.' | b'#' | b'_'));
-    masked
-        || value.starts_with(b"***")
-        || matches!(value.first(), Some(b'$' | b'<' | b'[' | b'{' | b'%')) && bracketed(value)
+    masked || value.starts_with(b"***") || value == b"%s" || bracketed(value)
 }
 
 fn bracketed(value: &[u8]) -> bool {
-    matches!(
-        value,
-        [b'$', b'{' | b'(' | b'A'..=b'Z' | b'_', ..]
-            | [b'<', .., b'>']
-            | [b'[', ..]
-            | [b'{', ..]
-            | [b'%', b'A'..=b'Z', .., b'%']
-    )
+    match value {
+        [b'$', b'{' | b'(', ..] | [b'$', b'E' | b'e', b'n', b'v', b':', ..] => true,
+        [b'$', name @ ..] => is_variable(name),
+        _ => matches!(
+            value,
+            [b'<', .., b'>'] | [b'[' | b'{', ..] | [b'%', b'A'..=b'Z', .., b'%']
+        ),
+    }
+}
+
+/// `PASSWORD`, `_POST[`, `PASS:$X`: a name in capitals, and what ends one.
+fn is_variable(value: &[u8]) -> bool {
+    let named = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    let name = value.iter().take_while(|byte| named(byte)).count();
+    let behind = value.get(name);
+    name > 0 && behind.is_none_or(|byte| b"[:;/.,-)}\\".contains(byte))
 }

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memmem};
 
+use super::password::is_placeholder;
 use super::{Scan, key};
 use crate::find::Find;
 use crate::kind::Kind;
@@ -32,7 +33,7 @@ pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
     if TOOLS.contains(&&rest[..split]) && key::is_prefixed(password) {
         let find = Find::new(start + split + 1, start + at, Kind::ApiKey, "url_token");
         scan.add(find);
-    } else if !is_placeholder(password) {
+    } else if is_secret(password) {
         scan.add(Find::new(
             start,
             start + at,
@@ -42,14 +43,10 @@ pub(super) fn find(scan: &mut Scan<'_>, colon: usize) {
     }
 }
 
-/// `***`, `[REDACTED]`, `${PASSWORD}`, `$PASSWORD`, `{password}`, `%s`
-fn is_placeholder(password: &[u8]) -> bool {
-    let named = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
-    match password {
-        [] | [b'*', ..] | [b'[', .., b']'] | [b'{', .., b'}'] | [b'$', b'{', ..] | b"%s" => true,
-        [b'$', name @ ..] => name.iter().all(named),
-        _ => false,
-    }
+/// Whether a password is one, and no name of it. Nothing has cut it, so a bracket that it opens is closed in a name.
+fn is_secret(password: &[u8]) -> bool {
+    let open = matches!(password, [b'[' | b'{', .., last] if !b"]}".contains(last));
+    open || !is_placeholder(password)
 }
 
 /// What stands before the secret part of addresses that whoever knows them may write to.
@@ -122,7 +119,7 @@ pub(super) fn oracle(scan: &mut Scan<'_>, at: usize) {
     let user = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'#');
     let whole = slash > 0 && slash + 1 < pair.len() && pair[..slash].iter().all(user);
     let spaced = pair.iter().any(u8::is_ascii_whitespace);
-    if whole && !spaced && !is_placeholder(&pair[slash + 1..]) {
+    if whole && !spaced && is_secret(&pair[slash + 1..]) {
         let find = Find::new(from + start, at, Kind::UrlCredentials, "url_credentials");
         scan.add(find);
     }
