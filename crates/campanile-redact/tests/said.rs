@@ -342,6 +342,10 @@ fn groups_belong_together_whatever_stands_between() {
             "the driver license is [LICENCE]",
         ),
         (
+            "driver license B774219? okay so um uh well 25 people came",
+            "driver license [LICENCE]? okay so um uh well 25 people came",
+        ),
+        (
             "License: curl\n\nFiles: lib/a.c lib/b77.c",
             "License: curl\n\nFiles: lib/a.c lib/b77.c",
         ),

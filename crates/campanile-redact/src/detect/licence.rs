@@ -24,7 +24,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) {
     }
     let (mut last, mut size, mut next) = (first, 0, first);
     while let Some((end, length)) = piece(text, next) {
-        let joined = (first + 1..=next).rev().take(4).all(|at| {
+        let joined = (last + 1..=next).all(|at| {
             let gap = text.gap(at - 1);
             is_space(gap)
                 || gap == b"-"
