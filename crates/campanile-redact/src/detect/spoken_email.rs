@@ -210,18 +210,23 @@ fn label_end(text: &Text<'_>, first: usize) -> usize {
     last
 }
 
+/// Letters of a top level that is spelled.
+const SPELLED: std::ops::RangeInclusive<usize> = 2..=4;
+
 /// `dot n l`, `dot c o m`: the last letter of a top level that is spelled.
 fn spelled_end(text: &Text<'_>, first: usize) -> Option<usize> {
-    let letter = |at: usize| matches!(text.word(at), [byte] if byte.is_ascii_alphabetic());
-    (1..4).rev().map(|more| first + more).find(|last| {
-        let spelled =
-            (first..=*last).all(letter) && (first..*last).all(|at| is_space(text.gap(at)));
-        let letters: Vec<u8> = (first..=*last)
-            .flat_map(|at| text.word(at))
-            .copied()
-            .collect();
-        spelled && Lexicon::get().meaning(&letters).bits & mean::TLD != 0
-    })
+    let (mut letters, mut count) = ([0; *SPELLED.end()], 0);
+    while count < letters.len()
+        && let [letter] = text.word(first + count)
+        && letter.is_ascii_alphabetic()
+        && (count == 0 || is_space(text.gap(first + count - 1)))
+    {
+        letters[count] = *letter;
+        count += 1;
+    }
+    let known = |length: &usize| Lexicon::get().meaning(&letters[..*length]).bits & mean::TLD != 0;
+    let length = (*SPELLED.start()..=count).rev().find(known)?;
+    Some(first + length - 1)
 }
 
 /// The token behind the dot that follows token `last`, and whether the dot was said.
