@@ -6,8 +6,8 @@ use super::gate::{Gates, Others};
 use campanile_core::{Clock, Event, Handed, Intake, Name};
 use campanile_sinks::Notices;
 use campanile_sinks::ledger::LedgerError;
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ const TELL_EVERY: u32 = 60;
 
 /// Has what was handed over written, and waits for it so long; whether it is.
 pub(crate) type Flush = Arc<dyn Fn(Duration) -> bool + Send + Sync>;
+
+/// Alerts that this process has handed over and not noted as logged, whichever of its looks did.
+type Waiting = Arc<Mutex<HashSet<Name>>>;
 
 /// Budgets, rules and webhooks, each on a thread of its own: the recorder never waits for them, and budgets wait for nothing else.
 #[derive(Debug)]
@@ -46,8 +49,10 @@ impl Keeper {
         notices: &Notices,
     ) -> Self {
         let kept = watch.is_some();
+        let waiting = Waiting::default();
         let look = |watch, gates| {
-            let look = Look::new(watch, intake.clone(), gates, Arc::clone(&flush));
+            let waiting = Arc::clone(&waiting);
+            let look = Look::new(watch, intake.clone(), gates, Arc::clone(&flush), waiting);
             Worker::start(look, notices.clone())
         };
         let (budgets, rules) = match watch.map(Watch::apart) {
@@ -175,10 +180,11 @@ struct Look {
     flush: Flush,
     /// Alerts that were handed over, and are not noted as logged.
     handed: VecDeque<Name>,
+    waiting: Waiting,
 }
 
 impl Look {
-    fn new(watch: Watch, intake: Intake, gates: Gates, flush: Flush) -> Self {
+    fn new(watch: Watch, intake: Intake, gates: Gates, flush: Flush, waiting: Waiting) -> Self {
         Self {
             watch: watch.logs(),
             intake,
@@ -186,6 +192,7 @@ impl Look {
             others: Others::default(),
             flush,
             handed: VecDeque::new(),
+            waiting,
         }
     }
 
@@ -195,8 +202,8 @@ impl Look {
         self.others.look(&self.gates, self.watch.ledger(), now)?;
         let mut alerts = self.watch.look_with(Some(&self.intake), now)?;
         alerts.extend(self.watch.forgotten(now)?);
-        // Where a sink is stuck for long, or the clock has jumped, what waits to be noted here looks forgotten.
-        alerts.retain(|alert| !self.handed.contains(&alert.id));
+        // Where a sink is stuck for long, a look takes its time, or the clock has jumped, what waits to be noted looks forgotten.
+        alerts.retain(|alert| self.waiting().insert(alert.id.clone()));
         for alert in alerts {
             self.handed.push_back(alert.id.clone());
             self.intake
@@ -217,9 +224,15 @@ impl Look {
         };
         for _ in 0..written {
             self.watch.logged(&self.handed[0])?;
-            self.handed.pop_front();
+            if let Some(noted) = self.handed.pop_front() {
+                self.waiting().remove(&noted);
+            }
         }
         Ok(())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashSet<Name>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -344,7 +357,14 @@ mod tests {
             assert!(owed(&owed_at) > 0, "noted before it is written");
             works.load(Relaxed)
         };
-        let look = Look::new(watch(path), intake, Gates::default(), Arc::new(flush));
+        let waiting = Waiting::default();
+        let look = Look::new(
+            watch(path),
+            intake,
+            Gates::default(),
+            Arc::new(flush),
+            waiting,
+        );
         (look, asked)
     }
 
@@ -376,6 +396,22 @@ mod tests {
         let mut handed = Vec::new();
         look.intake.take(&mut handed);
         assert_eq!(handed.len(), 1);
+    }
+
+    #[test]
+    fn what_one_look_has_handed_over_another_of_the_process_does_not() {
+        let (_dir, path) = half_spent();
+        let ahead = Ahead::default();
+        let works = Arc::new(AtomicBool::new(false));
+        let (mut rules, _) = look_at(Clock::new(ahead.clone()), &path, &works);
+        let (mut budgets, _) = look_at(Clock::new(ahead.clone()), &path, &works);
+        budgets.waiting = Arc::clone(&rules.waiting);
+        rules.look().unwrap();
+
+        ahead.0.store(2 * LEASE_US / 1_000_000, Relaxed);
+        budgets.look().unwrap();
+
+        assert_eq!((rules.handed.len(), budgets.handed.len()), (1, 0));
     }
 
     #[test]
