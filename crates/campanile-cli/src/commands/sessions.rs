@@ -2,7 +2,7 @@
 
 use super::{
     sums::{self, Sums},
-    which::Which,
+    which::{Which, limit},
 };
 use crate::{
     Io,
@@ -34,7 +34,7 @@ pub(crate) struct Sessions {
     #[arg(long)]
     failed: bool,
     /// No more than so many.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<NonZero<usize>>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]

@@ -3,6 +3,7 @@
 use crate::{fault::Fault, moment::Moment};
 use campanile_core::{Outcome, Timestamp};
 use campanile_sinks::ledger::Query;
+use std::num::NonZero;
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -118,4 +119,10 @@ pub(crate) fn ends(
         ))),
         ends => Ok(ends),
     }
+}
+
+/// How many rows are listed at most.
+pub(super) fn limit(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse()
+        .map_err(|_| "a limit is a number from 1".to_owned())
 }

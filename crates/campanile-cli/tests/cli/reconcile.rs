@@ -272,6 +272,17 @@ fn replies_without_a_settled_line_compare_nothing_and_fail() {
             done.err
         );
         assert!(done.err.contains("nothing was compared"), "{}", done.err);
+        let file = home.dir().join("reply-0.json").display().to_string();
+        let words = [
+            "reconcile",
+            "--provider",
+            provider,
+            &file,
+            "--format",
+            "json",
+        ];
+        let document: Value = serde_json::from_str(&home.run(&words).out).unwrap();
+        assert_eq!(document["within"], false);
     }
 }
 

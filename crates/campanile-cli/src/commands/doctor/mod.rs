@@ -231,7 +231,16 @@ fn examine(
         found.add("budget", Good(limit));
     }
     for rule in config.rules().unwrap_or_default() {
-        found.add("rule", Good(rule.name().to_string()));
+        found.add(
+            "rule",
+            match uses("ledger") {
+                true => Good(rule.name().to_string()),
+                false => Note(format!(
+                    "{} is off: this environment has no ledger to look into",
+                    rule.name()
+                )),
+            },
+        );
     }
     for webhook in &config.webhook {
         found.add(
@@ -415,10 +424,8 @@ fn durability(durable: Durable) -> String {
         Durable::Fast => {
             "fast: a kill loses at most 10 ms, a power cut at most the last second".to_owned()
         }
-        _ => {
-            "durable: an event survives kill and power cut from at most 10 ms after its call ended"
-                .to_owned()
-        }
+        _ => "durable: an event survives kill and power cut from about 15 ms after its call ended"
+            .to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 mod group;
 mod show;
 
-use super::which::{Asked, Which};
+use super::which::{Asked, Which, limit};
 use crate::{
     Io,
     fault::Fault,
@@ -61,7 +61,7 @@ struct List {
     #[arg(long, value_parser = Moment::parse, value_name = "MOMENT")]
     new_since: Option<Moment>,
     /// No more than so many.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<NonZero<usize>>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]

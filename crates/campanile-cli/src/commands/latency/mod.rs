@@ -54,10 +54,10 @@ pub(crate) struct Latency {
     by: Vec<By>,
     #[command(flatten)]
     which: Which,
-    /// Also what changed since another time of the same length: the one that begins then, or the one before.
+    /// Also what changed since another time of the same length: the one that begins then, or the one before. A table or JSON.
     #[arg(long, value_name = "MOMENT", value_parser = Other::parse, num_args = 0..=1, default_missing_value = "before")]
     compare: Option<Other>,
-    /// Also how the times are distributed.
+    /// Also how the times are distributed: in a table, of one time.
     #[arg(long)]
     histogram: bool,
     /// How to print it.

@@ -161,7 +161,8 @@ impl Reconcile {
         let book = settings.book()?;
         let lines = self.lines(&sides, &book, io.now);
         let total = Total::of(&lines);
-        let within = self.within(&lines, total);
+        let is_settled = lines.iter().any(|line| line.settled);
+        let within = is_settled && self.within(&lines, total);
         match self.format {
             Format::Table => table(&lines, total, io)?,
             Format::Csv => csv(&lines, io)?,
@@ -173,7 +174,7 @@ impl Reconcile {
                 Fault::Usage(format!("{}: cannot be written: {error}", file.display()))
             })?;
         }
-        if !lines.iter().any(|line| line.settled) {
+        if !is_settled {
             return Err(Fault::Failed(
                 "nothing was compared: no line of these replies is settled".to_owned(),
             ));

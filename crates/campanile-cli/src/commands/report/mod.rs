@@ -60,7 +60,7 @@ pub(crate) struct Report {
     /// Prints it again and again, every 2 s or so often as is said, until it is stopped.
     #[arg(long, value_name = "EVERY", value_parser = every, num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
     watch: Option<Duration>,
-    /// Counts what was masked, by type, however many calls there are: that reads each of them. Up to 50,000 are read anyway.
+    /// Counts what was masked, by type, however many calls there are: that reads each of them. Up to 50,000 are read anyway. A table or JSON.
     #[arg(long)]
     masked: bool,
 }
