@@ -329,7 +329,7 @@ impl OutcomeProbe {
     fn look(&mut self, record: &Record, facts: &(impl Facts + ?Sized)) {
         if self.failure.is_none() {
             let failure = counted(record, || facts.failure()).flatten();
-            self.failure = failure.map(|failure| Box::new(traced(record, failure)));
+            self.failure = failure.map(Box::new);
         }
     }
 }
@@ -357,9 +357,16 @@ where
             End::Done => Outcome::Completed,
             End::Dropped => Outcome::Cancelled,
         };
-        record.draft(|draft| match (self.failure, outcome) {
+        let failure = self.failure.map(|mut failure| {
+            // To capture a trace takes long: the attempt has it, where a `UsageLayer` has seen the same.
+            let known =
+                || record.draft(|draft| draft.attempts.last()?.failure.as_ref()?.backtrace.clone());
+            failure.backtrace = failure.backtrace.take().or_else(known);
+            traced(record, *failure)
+        });
+        record.draft(|draft| match (failure, outcome) {
             // What the provider said outranks how the connection ended then.
-            (Some(failure), _) => draft.failure = Some(*failure),
+            (Some(failure), _) => draft.failure = Some(failure),
             // Left by an attempt that a layer in between made good.
             (None, Outcome::Completed | Outcome::Cancelled) => draft.failure = None,
             (None, _) => {}
