@@ -4,7 +4,7 @@ use super::evidence::{Called, Evidence, Ledgered};
 use super::verdict::Line;
 use crate::journal::Outcome as Seen;
 use campanile::Outcome;
-use campanile::sinks::ledger::{FailureGroup, LedgerCall};
+use campanile::sinks::ledger::LedgerCall;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// A call of the journal with the call of the ledger that it is.
@@ -195,13 +195,9 @@ pub(crate) fn errors(evidence: &Evidence) -> Line {
     Line::new(name, numbers, captured.broken)
 }
 
-/// Whether a group says where its first failure was caught: some frames, of two lines each.
-pub(crate) fn is_traced(group: &FailureGroup) -> bool {
-    let lines = group
-        .backtrace
-        .as_deref()
-        .map(|trace| trace.lines().count());
-    lines.is_some_and(|lines| lines > 2)
+/// Whether a trace says where something was caught: some frames, of two lines each.
+pub(crate) fn is_traced(trace: Option<&str>) -> bool {
+    trace.is_some_and(|trace| trace.lines().count() > 2)
 }
 
 #[derive(Default)]
@@ -310,7 +306,10 @@ impl Captured {
 
     /// The configuration promises a trace for each kind of failure.
     fn traces(&mut self, ledger: &Ledgered) {
-        let traceless = ledger.errors.iter().filter(|group| !is_traced(group));
+        let traceless = ledger
+            .errors
+            .iter()
+            .filter(|group| !is_traced(group.backtrace.as_deref()));
         self.broken.extend(traceless.map(|group| {
             format!(
                 "{} of {}: no trace says where it was caught",

@@ -1,6 +1,7 @@
 //! The checks of the mission: what an engineer wants to have seen after five minutes, and after thirty.
 
 use super::bills;
+use super::calls::is_traced;
 use super::evidence::Evidence;
 use super::verdict::{Held, Line};
 use campanile::sinks::ledger::FailureGroup;
@@ -120,21 +121,16 @@ impl<'a> Group<'a> {
             trace: group.backtrace.as_deref(),
         }
     }
-
-    /// Whether it says where it was caught: some frames, of two lines each.
-    fn is_traced(&self) -> bool {
-        self.trace.is_some_and(|trace| trace.lines().count() > 2)
-    }
 }
 
 /// Whatever goes wrong in the mission comes as an error, and the configuration promises a trace for it.
 fn traces(groups: &[Group<'_>], logged: u64) -> Line {
     let lost = groups.iter().filter(|group| group.kind == "connectivity");
     let lost: u64 = lost.map(|group| group.count).sum();
-    let traced = groups.iter().filter(|group| group.is_traced()).count();
+    let traced = groups.iter().filter(|group| is_traced(group.trace)).count();
     let mut broken: Vec<_> = groups
         .iter()
-        .filter(|group| !group.is_traced())
+        .filter(|group| !is_traced(group.trace))
         .map(|group| {
             format!(
                 "{} calls failed by {} without a trace",
