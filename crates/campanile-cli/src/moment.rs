@@ -73,7 +73,7 @@ fn ago(text: &str) -> Option<i64> {
 /// The first moment of the month of this one, in UTC.
 pub(crate) fn month_of(at: Timestamp) -> Timestamp {
     let (_, _, day, micros) = at.civil();
-    Timestamp(at.0 - micros - (i64::from(day) - 1) * 86_400_000_000)
+    Timestamp(at.0 - micros - (i64::from(day) - 1) * Timestamp::DAY_US)
 }
 
 /// `2026-11-24 01:50:29` in UTC, for tables.

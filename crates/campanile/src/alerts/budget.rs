@@ -10,7 +10,7 @@ use campanile_core::{AlertEvent, AlertKind, Cost, LocalTime, Money, Name, Timest
 use serde::Serialize;
 
 /// How long after its end a window is still looked at: for spends that nobody saw before a process died.
-const GRACE_US: i64 = 86_400_000_000;
+const GRACE_US: i64 = Timestamp::DAY_US;
 /// The rate of spending is that of the last quarter of a window, but of an hour at least.
 const RATE_OF: i64 = 4;
 const RATE_LEAST_US: i64 = 3_600_000_000;

@@ -16,7 +16,7 @@ pub(crate) const LEASE_US: i64 = 60_000_000;
 /// The first pause after a failure, and the longest.
 const PAUSE_US: (i64, i64) = (1_000_000, 300_000_000);
 /// For how long an alert is worth telling.
-const WORTH_US: i64 = 3 * 86_400_000_000;
+const WORTH_US: i64 = 3 * Timestamp::DAY_US;
 /// How many alerts are owed in memory, at most.
 const MAX_OWED: usize = 1_024;
 

@@ -10,7 +10,6 @@ pub(crate) const STEP_US: i64 = 900_000_000;
 /// How many stretches a rolling window is made of, at least.
 const STEPS: i64 = 1_440;
 const SECOND_US: i64 = 1_000_000;
-const DAY_US: i64 = 86_400 * SECOND_US;
 
 /// The stretches of time in which a budget counts, one after the other, as the clocks of one place show them.
 #[derive(Clone, Debug)]
@@ -180,7 +179,9 @@ fn rolling(text: &str) -> Option<i64> {
     let (unit, scale) = units.into_iter().find(|(unit, _)| text.ends_with(unit))?;
     let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
     let us = number.checked_mul(scale)?.checked_mul(SECOND_US)?;
-    (60 * SECOND_US..=366 * DAY_US).contains(&us).then_some(us)
+    (60 * SECOND_US..=366 * Timestamp::DAY_US)
+        .contains(&us)
+        .then_some(us)
 }
 
 /// `24h`, `7d`, `90m`: with the largest unit that fits whole, but hours up to two days.

@@ -29,7 +29,6 @@ Examples:
 const LITTLE_SPACE: u64 = 64 << 20;
 /// Prices that nobody has looked at for so long may be wrong.
 const OLD_DAYS: i64 = 90;
-const DAY_US: i64 = 86_400_000_000;
 /// Clocks of one house differ by less.
 const CLOCK_OFF_US: i64 = 60_000_000;
 
@@ -444,7 +443,7 @@ fn prices(config: &Config, now: Timestamp) -> Finding {
         .map(|row| row.source().checked)
         .max()
         .unwrap_or_default();
-    let days = now.0.saturating_sub(checked.0).max(0) / DAY_US;
+    let days = now.0.saturating_sub(checked.0).max(0) / Timestamp::DAY_US;
     let over = file
         .map(|file| format!(", {} over it", file.display()))
         .unwrap_or_default();

@@ -43,7 +43,6 @@ pub(super) const QUANTILES: [(&str, u16); 4] =
     [("p50", 500), ("p90", 900), ("p95", 950), ("p99", 990)];
 /// Stretches of a trend.
 const TREND: usize = 24;
-const DAY_US: i64 = 86_400_000_000;
 
 /// Percentiles of turns and calls: user to bot, queue wait, first item, whole call.
 #[derive(Debug, clap::Args)]
@@ -70,7 +69,7 @@ impl Latency {
         self.fits()?;
         let asked = self
             .which
-            .asked(Some(Timestamp(io.now.0 - DAY_US)), io.now)?;
+            .asked(Some(Timestamp(io.now.0 - Timestamp::DAY_US)), io.now)?;
         let until = asked.until.unwrap_or(io.now);
         let reader = settings.reader()?;
         let measured = measure(&reader, &asked.query, &self.by, asked.since, until)?;

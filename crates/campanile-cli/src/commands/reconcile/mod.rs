@@ -342,7 +342,7 @@ fn row(line: &Line) -> Row<'_> {
 /// `2026-11-24`, or both ends of a longer stretch.
 fn when((since, until): sides::Period) -> String {
     let day = |at: Timestamp| at.to_string().chars().take(10).collect::<String>();
-    match until.0.saturating_sub(since.0) <= 86_400_000_000 {
+    match until.0.saturating_sub(since.0) <= Timestamp::DAY_US {
         true => day(since),
         false => format!("{}…{}", day(since), day(Timestamp(until.0 - 1))),
     }

@@ -6,8 +6,6 @@ use campanile_core::{Evidence, Meter, Mode, Money, Name, Timestamp, Usage};
 use serde_json::Value;
 use std::path::Path;
 
-const DAY_US: i64 = 86_400_000_000;
-
 /// Whose replies they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Provider {
@@ -193,16 +191,16 @@ pub(super) fn at(value: &Value) -> Result<Timestamp, String> {
 
 /// The UTC day that holds a stretch; a longer stretch as it is.
 pub(super) fn period(item: &Item) -> (Timestamp, Timestamp) {
-    let day = item.since.0.div_euclid(DAY_US) * DAY_US;
-    match item.until.0 <= day + DAY_US {
-        true => (Timestamp(day), Timestamp(day + DAY_US)),
+    let day = item.since.0.div_euclid(Timestamp::DAY_US) * Timestamp::DAY_US;
+    match item.until.0 <= day + Timestamp::DAY_US {
+        true => (Timestamp(day), Timestamp(day + Timestamp::DAY_US)),
         false => (item.since, item.until),
     }
 }
 
 /// The end of the UTC day that begins there.
 pub(super) fn day_after(day: Timestamp) -> Timestamp {
-    Timestamp(day.0.saturating_add(DAY_US))
+    Timestamp(day.0.saturating_add(Timestamp::DAY_US))
 }
 
 #[cfg(test)]

@@ -22,9 +22,8 @@ use std::collections::BTreeMap;
 /// Providers with a colour of their own; the others share one.
 const COLOURS: usize = 5;
 /// Longer ranges are drawn by day.
-const BY_HOUR_US: i64 = 3 * 86_400_000_000;
+const BY_HOUR_US: i64 = 3 * Timestamp::DAY_US;
 const HOUR_US: i64 = 3_600_000_000;
-const DAY_US: i64 = 24 * HOUR_US;
 /// Stretches of a small trend.
 const TREND: usize = 24;
 /// Groups of errors that are shown.
@@ -56,7 +55,7 @@ impl Time {
         let step = if until.0 - since.0 <= BY_HOUR_US {
             HOUR_US
         } else {
-            DAY_US
+            Timestamp::DAY_US
         };
         Self { since, until, step }
     }
