@@ -95,7 +95,17 @@ const LIVE: [&str; 12] = [
 
 impl Read for Transcripts {
     fn message(&mut self, event: &str, message: &str, out: &mut Out<'_>) {
-        let [kind, old_kind, error, model, speech_model, id, session] = pick(
+        let [
+            kind,
+            old_kind,
+            error,
+            model,
+            speech_model,
+            id,
+            session,
+            language,
+            code,
+        ] = pick(
             message,
             [
                 "type",
@@ -105,12 +115,18 @@ impl Read for Transcripts {
                 "speech_model",
                 "id",
                 "session_id",
+                "language",
+                "language_code",
             ],
         );
-        let beside = || MODELS.iter().find_map(|path| at(message, path));
+        // A message may hold a piece of audio: it is walked again only for what is not known.
+        let is_new = !out.knows_model();
+        let beside = || {
+            let mut paths = MODELS.iter().filter(|_| is_new);
+            paths.find_map(|path| at(message, path))
+        };
         out.model(model.or(speech_model).or_else(beside));
         out.request_id(id.or(session));
-        let [language, code] = pick(message, ["language", "language_code"]);
         if let Some(language) = name(code.or(language)) {
             out.noted().served().language = Some(language);
         }
